@@ -160,6 +160,151 @@ let response = client.account_change_password()
     pub fn account_change_password(&self) -> builder::AccountChangePassword<'_> {
         builder::AccountChangePassword::new(self)
     }
+    /**Lists the server's settings
+
+Sends a `GET` request to `/v1/admin/settings`
+
+```ignore
+let response = client.admin_settings()
+    .send()
+    .await;
+```*/
+    pub fn admin_settings(&self) -> builder::AdminSettings<'_> {
+        builder::AdminSettings::new(self)
+    }
+    /**Sets one of the server's settings
+
+Sends a `PUT` request to `/v1/admin/settings/{key}`
+
+Arguments:
+- `key`: Key of the setting.
+- `body`
+```ignore
+let response = client.admin_setting_put()
+    .key(key)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn admin_setting_put(&self) -> builder::AdminSettingPut<'_> {
+        builder::AdminSettingPut::new(self)
+    }
+    /**Puts one of the server's settings back to its default
+
+Sends a `DELETE` request to `/v1/admin/settings/{key}`
+
+Arguments:
+- `key`: Key of the setting.
+```ignore
+let response = client.admin_setting_delete()
+    .key(key)
+    .send()
+    .await;
+```*/
+    pub fn admin_setting_delete(&self) -> builder::AdminSettingDelete<'_> {
+        builder::AdminSettingDelete::new(self)
+    }
+    /**Answers how the server takes x402 payments
+
+Sends a `GET` request to `/v1/admin/x402`
+
+```ignore
+let response = client.admin_x402()
+    .send()
+    .await;
+```*/
+    pub fn admin_x402(&self) -> builder::AdminX402<'_> {
+        builder::AdminX402::new(self)
+    }
+    /**Changes how the server takes x402 payments
+
+Sends a `PUT` request to `/v1/admin/x402`
+
+```ignore
+let response = client.admin_x402_put()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn admin_x402_put(&self) -> builder::AdminX402Put<'_> {
+        builder::AdminX402Put::new(self)
+    }
+    /**Lists the users of all organisations
+
+Sends a `GET` request to `/v1/admin/users`
+
+```ignore
+let response = client.admin_users()
+    .send()
+    .await;
+```*/
+    pub fn admin_users(&self) -> builder::AdminUsers<'_> {
+        builder::AdminUsers::new(self)
+    }
+    /**Deletes a user of any organisation
+
+Sends a `DELETE` request to `/v1/admin/users/{user_id}`
+
+Arguments:
+- `user_id`: Id of the user.
+```ignore
+let response = client.admin_user_delete()
+    .user_id(user_id)
+    .send()
+    .await;
+```*/
+    pub fn admin_user_delete(&self) -> builder::AdminUserDelete<'_> {
+        builder::AdminUserDelete::new(self)
+    }
+    /**Answers what limits an organisation has instead of its tier's
+
+Sends a `GET` request to `/v1/admin/orgs/{org_id}/limits`
+
+Arguments:
+- `org_id`: Id of the organisation.
+```ignore
+let response = client.admin_org_limits()
+    .org_id(org_id)
+    .send()
+    .await;
+```*/
+    pub fn admin_org_limits(&self) -> builder::AdminOrgLimits<'_> {
+        builder::AdminOrgLimits::new(self)
+    }
+    /**Changes what limits an organisation has instead of its tier's
+
+Sends a `PUT` request to `/v1/admin/orgs/{org_id}/limits`
+
+Arguments:
+- `org_id`: Id of the organisation.
+- `body`
+```ignore
+let response = client.admin_org_limits_put()
+    .org_id(org_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn admin_org_limits_put(&self) -> builder::AdminOrgLimitsPut<'_> {
+        builder::AdminOrgLimitsPut::new(self)
+    }
+    /**Sets an organisation's tier
+
+Sends a `PUT` request to `/v1/admin/orgs/{org_id}/billing-tier`
+
+Arguments:
+- `org_id`: Id of the organisation.
+- `body`
+```ignore
+let response = client.admin_org_tier()
+    .org_id(org_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn admin_org_tier(&self) -> builder::AdminOrgTier<'_> {
+        builder::AdminOrgTier::new(self)
+    }
     /**Registers an agent on behalf of a human, who gets its key by mail
 
 Sends a `POST` request to `/v1/agents/enroll`
@@ -204,7 +349,7 @@ let response = client.agent_register()
     }
     /**Answers the agent that the request comes from
 
-For agents only; a human gets 403 and reads themselves at `/v1/auth/me`.
+For agents only; a human gets 403 and reads themselves at `/v1/auth/me`. Binding and guardrails are in the answer of `/v1/agents/{agent_id}`, which an agent may ask for its own id.
 
 Sends a `GET` request to `/v1/agents/me`
 
@@ -490,6 +635,363 @@ let response = client.auth_jwks()
     pub fn auth_jwks(&self) -> builder::AuthJwks<'_> {
         builder::AuthJwks::new(self)
     }
+    /**Answers what the organisation used this month
+
+Sends a `GET` request to `/v1/billing/usage`
+
+```ignore
+let response = client.billing_usage()
+    .send()
+    .await;
+```*/
+    pub fn billing_usage(&self) -> builder::BillingUsage<'_> {
+        builder::BillingUsage::new(self)
+    }
+    /**Lists the organisation's latest metered requests
+
+Sends a `GET` request to `/v1/billing/history`
+
+Arguments:
+- `limit`: How many requests at most; 50 by default.
+```ignore
+let response = client.billing_history()
+    .limit(limit)
+    .send()
+    .await;
+```*/
+    pub fn billing_history(&self) -> builder::BillingHistory<'_> {
+        builder::BillingHistory::new(self)
+    }
+    /**Begins the checkout of a subscription
+
+Sends a `POST` request to `/v1/billing/subscribe`
+
+```ignore
+let response = client.billing_subscribe()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn billing_subscribe(&self) -> builder::BillingSubscribe<'_> {
+        builder::BillingSubscribe::new(self)
+    }
+    /**Opens the portal in which the subscription is managed
+
+Sends a `POST` request to `/v1/billing/portal`
+
+```ignore
+let response = client.billing_portal()
+    .send()
+    .await;
+```*/
+    pub fn billing_portal(&self) -> builder::BillingPortal<'_> {
+        builder::BillingPortal::new(self)
+    }
+    /**Answers the organisation's subscription and how far its limits are used
+
+Sends a `GET` request to `/v1/billing/subscription`
+
+```ignore
+let response = client.billing_subscription()
+    .send()
+    .await;
+```*/
+    pub fn billing_subscription(&self) -> builder::BillingSubscription<'_> {
+        builder::BillingSubscription::new(self)
+    }
+    /**Begins the checkout of credits
+
+Sends a `POST` request to `/v1/billing/credits/topup`
+
+```ignore
+let response = client.billing_topup()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn billing_topup(&self) -> builder::BillingTopup<'_> {
+        builder::BillingTopup::new(self)
+    }
+    /**Answers the organisation's credits, and which of them expire soon
+
+Sends a `GET` request to `/v1/billing/credits/balance`
+
+```ignore
+let response = client.billing_balance()
+    .send()
+    .await;
+```*/
+    pub fn billing_balance(&self) -> builder::BillingBalance<'_> {
+        builder::BillingBalance::new(self)
+    }
+    /**Lists how the organisation's credits came and went
+
+Sends a `GET` request to `/v1/billing/credits/transactions`
+
+Arguments:
+- `limit`: How many a page; 50 by default.
+- `page`: Which page; 1 by default.
+```ignore
+let response = client.billing_transactions()
+    .limit(limit)
+    .page(page)
+    .send()
+    .await;
+```*/
+    pub fn billing_transactions(&self) -> builder::BillingTransactions<'_> {
+        builder::BillingTransactions::new(self)
+    }
+    /**Chooses how requests past the month's limit are paid
+
+Sends a `PATCH` request to `/v1/billing/overage-method`
+
+```ignore
+let response = client.billing_overage_method()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn billing_overage_method(&self) -> builder::BillingOverageMethod<'_> {
+        builder::BillingOverageMethod::new(self)
+    }
+    /**Takes a signed event of Stripe
+
+Sends a `POST` request to `/v1/billing/webhooks`
+
+Arguments:
+- `stripe_signature`: Time and HMAC-SHA256 of the body; an event without a good one is refused.
+- `body`
+```ignore
+let response = client.billing_webhook()
+    .stripe_signature(stripe_signature)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn billing_webhook(&self) -> builder::BillingWebhook<'_> {
+        builder::BillingWebhook::new(self)
+    }
+    /**Lists the chains that transactions can name
+
+Sends a `GET` request to `/v1/chains`
+
+```ignore
+let response = client.chain_list()
+    .send()
+    .await;
+```*/
+    pub fn chain_list(&self) -> builder::ChainList<'_> {
+        builder::ChainList::new(self)
+    }
+    /**Answers one chain
+
+Sends a `GET` request to `/v1/chains/{identifier}`
+
+Arguments:
+- `identifier`: Name, number or id of the chain.
+```ignore
+let response = client.chain_get()
+    .identifier(identifier)
+    .send()
+    .await;
+```*/
+    pub fn chain_get(&self) -> builder::ChainGet<'_> {
+        builder::ChainGet::new(self)
+    }
+    /**Lists all chains, the disabled ones included
+
+Sends a `GET` request to `/v1/admin/chains`
+
+```ignore
+let response = client.chain_list_all()
+    .send()
+    .await;
+```*/
+    pub fn chain_list_all(&self) -> builder::ChainListAll<'_> {
+        builder::ChainListAll::new(self)
+    }
+    /**Adds a chain
+
+Sends a `POST` request to `/v1/admin/chains`
+
+```ignore
+let response = client.chain_create()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn chain_create(&self) -> builder::ChainCreate<'_> {
+        builder::ChainCreate::new(self)
+    }
+    /**Changes a chain
+
+Sends a `PUT` request to `/v1/admin/chains/{chain_id}`
+
+Arguments:
+- `chain_id`: Id of the chain's record, not its EIP-155 number.
+- `body`
+```ignore
+let response = client.chain_update()
+    .chain_id(chain_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn chain_update(&self) -> builder::ChainUpdate<'_> {
+        builder::ChainUpdate::new(self)
+    }
+    /**Removes a chain
+
+Sends a `DELETE` request to `/v1/admin/chains/{chain_id}`
+
+Arguments:
+- `chain_id`: Id of the chain's record, not its EIP-155 number.
+```ignore
+let response = client.chain_delete()
+    .chain_id(chain_id)
+    .send()
+    .await;
+```*/
+    pub fn chain_delete(&self) -> builder::ChainDelete<'_> {
+        builder::ChainDelete::new(self)
+    }
+    /**Marks a vault as one whose values the client encrypts with a key of its own
+
+Sends a `POST` request to `/v1/vaults/{vault_id}/cmek`
+
+Arguments:
+- `vault_id`: Id of the vault.
+- `body`
+```ignore
+let response = client.cmek_enable()
+    .vault_id(vault_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn cmek_enable(&self) -> builder::CmekEnable<'_> {
+        builder::CmekEnable::new(self)
+    }
+    /**Takes the mark of a customer-managed key off a vault
+
+Sends a `DELETE` request to `/v1/vaults/{vault_id}/cmek`
+
+Arguments:
+- `vault_id`: Id of the vault.
+```ignore
+let response = client.cmek_disable()
+    .vault_id(vault_id)
+    .send()
+    .await;
+```*/
+    pub fn cmek_disable(&self) -> builder::CmekDisable<'_> {
+        builder::CmekDisable::new(self)
+    }
+    /**Begins to rewrite a vault's secrets from one customer-managed key to another
+
+Sends a `POST` request to `/v1/vaults/{vault_id}/cmek-rotate`
+
+Arguments:
+- `vault_id`: Id of the vault.
+- `x_cmek_new_key`: The key to come, base64 of its 32 bytes; held in memory while the job runs.
+- `x_cmek_old_key`: The present key, base64 of its 32 bytes; held in memory while the job runs.
+- `body`
+```ignore
+let response = client.cmek_rotate()
+    .vault_id(vault_id)
+    .x_cmek_new_key(x_cmek_new_key)
+    .x_cmek_old_key(x_cmek_old_key)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn cmek_rotate(&self) -> builder::CmekRotate<'_> {
+        builder::CmekRotate::new(self)
+    }
+    /**Says how far a rotation of a customer-managed key has come
+
+Sends a `GET` request to `/v1/vaults/{vault_id}/cmek-rotate/{job_id}`
+
+Arguments:
+- `vault_id`: Id of the vault.
+- `job_id`: Id of the rotation job.
+```ignore
+let response = client.cmek_rotation()
+    .vault_id(vault_id)
+    .job_id(job_id)
+    .send()
+    .await;
+```*/
+    pub fn cmek_rotation(&self) -> builder::CmekRotation<'_> {
+        builder::CmekRotation::new(self)
+    }
+    /**Begins the login of a device with a code that a human approves elsewhere
+
+Sends a `POST` request to `/v1/auth/device/code`
+
+```ignore
+let response = client.device_code()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn device_code(&self) -> builder::DeviceCode<'_> {
+        builder::DeviceCode::new(self)
+    }
+    /**Asks whether the device was approved, and trades its code for an access token if so
+
+Sends a `POST` request to `/v1/auth/device/token`
+
+```ignore
+let response = client.device_token()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn device_token(&self) -> builder::DeviceToken<'_> {
+        builder::DeviceToken::new(self)
+    }
+    /**Says what has become of a device's login
+
+Sends a `GET` request to `/v1/auth/device/code/{user_code}`
+
+Arguments:
+- `user_code`: The code that the device shows; case and hyphens don't matter.
+```ignore
+let response = client.device_status()
+    .user_code(user_code)
+    .send()
+    .await;
+```*/
+    pub fn device_status(&self) -> builder::DeviceStatus<'_> {
+        builder::DeviceStatus::new(self)
+    }
+    /**Lets a device log in as the signed-in human
+
+Sends a `POST` request to `/v1/auth/device/approve`
+
+```ignore
+let response = client.device_approve()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn device_approve(&self) -> builder::DeviceApprove<'_> {
+        builder::DeviceApprove::new(self)
+    }
+    /**Refuses a device's login
+
+Sends a `POST` request to `/v1/auth/device/deny`
+
+```ignore
+let response = client.device_deny()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn device_deny(&self) -> builder::DeviceDeny<'_> {
+        builder::DeviceDeny::new(self)
+    }
     /**Says whether the server can work
 
 Always 200; `degraded` while the database does not answer.
@@ -531,6 +1033,126 @@ let response = client.meta_openapi()
 ```*/
     pub fn meta_openapi(&self) -> builder::MetaOpenapi<'_> {
         builder::MetaOpenapi::new(self)
+    }
+    /**Says whether the signed-in human has a second factor
+
+Sends a `GET` request to `/v1/auth/mfa/status`
+
+```ignore
+let response = client.mfa_status()
+    .send()
+    .await;
+```*/
+    pub fn mfa_status(&self) -> builder::MfaStatus<'_> {
+        builder::MfaStatus::new(self)
+    }
+    /**Makes a new TOTP secret, which counts once a code of it was verified
+
+Sends a `POST` request to `/v1/auth/mfa/setup`
+
+```ignore
+let response = client.mfa_setup()
+    .send()
+    .await;
+```*/
+    pub fn mfa_setup(&self) -> builder::MfaSetup<'_> {
+        builder::MfaSetup::new(self)
+    }
+    /**Turns the second factor on with a first code
+
+Sends a `POST` request to `/v1/auth/mfa/verify-setup`
+
+```ignore
+let response = client.mfa_verify_setup()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn mfa_verify_setup(&self) -> builder::MfaVerifySetup<'_> {
+        builder::MfaVerifySetup::new(self)
+    }
+    /**Finishes a login with a code of the second factor
+
+Sends a `POST` request to `/v1/auth/mfa/verify`
+
+```ignore
+let response = client.mfa_verify()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn mfa_verify(&self) -> builder::MfaVerify<'_> {
+        builder::MfaVerify::new(self)
+    }
+    /**Turns the second factor off, with a code or the password
+
+Sends a `DELETE` request to `/v1/auth/mfa`
+
+```ignore
+let response = client.mfa_disable()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn mfa_disable(&self) -> builder::MfaDisable<'_> {
+        builder::MfaDisable::new(self)
+    }
+    /**Lists the organisation's members
+
+Sends a `GET` request to `/v1/org/members`
+
+```ignore
+let response = client.org_members()
+    .send()
+    .await;
+```*/
+    pub fn org_members(&self) -> builder::OrgMembers<'_> {
+        builder::OrgMembers::new(self)
+    }
+    /**Invites a mail address to the organisation
+
+Sends a `POST` request to `/v1/org/invite`
+
+```ignore
+let response = client.org_invite()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn org_invite(&self) -> builder::OrgInvite<'_> {
+        builder::OrgInvite::new(self)
+    }
+    /**Removes a member from the organisation and ends their tokens and keys
+
+Sends a `DELETE` request to `/v1/org/members/{user_id}`
+
+Arguments:
+- `user_id`: Id of the user.
+```ignore
+let response = client.org_member_remove()
+    .user_id(user_id)
+    .send()
+    .await;
+```*/
+    pub fn org_member_remove(&self) -> builder::OrgMemberRemove<'_> {
+        builder::OrgMemberRemove::new(self)
+    }
+    /**Changes a member's role
+
+Sends a `PATCH` request to `/v1/org/members/{user_id}`
+
+Arguments:
+- `user_id`: Id of the user.
+- `body`
+```ignore
+let response = client.org_member_update()
+    .user_id(user_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn org_member_update(&self) -> builder::OrgMemberUpdate<'_> {
+        builder::OrgMemberUpdate::new(self)
     }
     /**Lists the policies of a vault
 
@@ -685,6 +1307,240 @@ let response = client.secret_delete()
 ```*/
     pub fn secret_delete(&self) -> builder::SecretDelete<'_> {
         builder::SecretDelete::new(self)
+    }
+    /**Lists the organisation's IP rules
+
+Sends a `GET` request to `/v1/security/ip-rules`
+
+```ignore
+let response = client.security_ip_rules()
+    .send()
+    .await;
+```*/
+    pub fn security_ip_rules(&self) -> builder::SecurityIpRules<'_> {
+        builder::SecurityIpRules::new(self)
+    }
+    /**Allows or denies the organisation's callers from a range of addresses
+
+Sends a `POST` request to `/v1/security/ip-rules`
+
+```ignore
+let response = client.security_ip_rule_create()
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn security_ip_rule_create(&self) -> builder::SecurityIpRuleCreate<'_> {
+        builder::SecurityIpRuleCreate::new(self)
+    }
+    /**Deletes an IP rule
+
+Sends a `DELETE` request to `/v1/security/ip-rules/{rule_id}`
+
+Arguments:
+- `rule_id`: Id of the IP rule.
+```ignore
+let response = client.security_ip_rule_delete()
+    .rule_id(rule_id)
+    .send()
+    .await;
+```*/
+    pub fn security_ip_rule_delete(&self) -> builder::SecurityIpRuleDelete<'_> {
+        builder::SecurityIpRuleDelete::new(self)
+    }
+    /**Shares a secret with a person, an agent or whoever holds the link
+
+Sends a `POST` request to `/v1/secrets/{secret_id}/share`
+
+Arguments:
+- `secret_id`: Id of the secret.
+- `body`
+```ignore
+let response = client.share_create()
+    .secret_id(secret_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn share_create(&self) -> builder::ShareCreate<'_> {
+        builder::ShareCreate::new(self)
+    }
+    /**Reads the secret behind a share, with its value
+
+Sends a `GET` request to `/v1/share/{share_id}`
+
+Arguments:
+- `share_id`: Id of the share.
+- `x_share_passphrase`: The share's passphrase, where it has one and the body doesn't hold it.
+- `body`
+```ignore
+let response = client.share_access()
+    .share_id(share_id)
+    .x_share_passphrase(x_share_passphrase)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn share_access(&self) -> builder::ShareAccess<'_> {
+        builder::ShareAccess::new(self)
+    }
+    /**Takes a share back
+
+Sends a `DELETE` request to `/v1/share/{share_id}`
+
+Arguments:
+- `share_id`: Id of the share.
+```ignore
+let response = client.share_revoke()
+    .share_id(share_id)
+    .send()
+    .await;
+```*/
+    pub fn share_revoke(&self) -> builder::ShareRevoke<'_> {
+        builder::ShareRevoke::new(self)
+    }
+    /**Lists the shares that the caller created
+
+Sends a `GET` request to `/v1/shares/outbound`
+
+```ignore
+let response = client.share_outbound()
+    .send()
+    .await;
+```*/
+    pub fn share_outbound(&self) -> builder::ShareOutbound<'_> {
+        builder::ShareOutbound::new(self)
+    }
+    /**Lists the shares that the caller is the recipient of
+
+Sends a `GET` request to `/v1/shares/inbound`
+
+```ignore
+let response = client.share_inbound()
+    .send()
+    .await;
+```*/
+    pub fn share_inbound(&self) -> builder::ShareInbound<'_> {
+        builder::ShareInbound::new(self)
+    }
+    /**Accepts a share, which can be read from then on
+
+Sends a `POST` request to `/v1/shares/{share_id}/accept`
+
+Arguments:
+- `share_id`: Id of the share.
+```ignore
+let response = client.share_accept()
+    .share_id(share_id)
+    .send()
+    .await;
+```*/
+    pub fn share_accept(&self) -> builder::ShareAccept<'_> {
+        builder::ShareAccept::new(self)
+    }
+    /**Declines a share
+
+Sends a `POST` request to `/v1/shares/{share_id}/decline`
+
+Arguments:
+- `share_id`: Id of the share.
+```ignore
+let response = client.share_decline()
+    .share_id(share_id)
+    .send()
+    .await;
+```*/
+    pub fn share_decline(&self) -> builder::ShareDecline<'_> {
+        builder::ShareDecline::new(self)
+    }
+    /**Lists an agent's transactions
+
+Sends a `GET` request to `/v1/agents/{agent_id}/transactions`
+
+Arguments:
+- `agent_id`: Id of the agent.
+- `include_signed_tx`: Whether the answer holds signed forms, `true` or `1`; false by default.
+```ignore
+let response = client.transaction_list()
+    .agent_id(agent_id)
+    .include_signed_tx(include_signed_tx)
+    .send()
+    .await;
+```*/
+    pub fn transaction_list(&self) -> builder::TransactionList<'_> {
+        builder::TransactionList::new(self)
+    }
+    /**Signs a transaction within the agent's guardrails and sends it where the chain has a node
+
+Sends a `POST` request to `/v1/agents/{agent_id}/transactions`
+
+Arguments:
+- `agent_id`: Id of the agent.
+- `idempotency_key`: A text of the caller's choice; the same text within 24 hours answers the same transaction.
+- `body`
+```ignore
+let response = client.transaction_submit()
+    .agent_id(agent_id)
+    .idempotency_key(idempotency_key)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn transaction_submit(&self) -> builder::TransactionSubmit<'_> {
+        builder::TransactionSubmit::new(self)
+    }
+    /**Answers one transaction of an agent
+
+Sends a `GET` request to `/v1/agents/{agent_id}/transactions/{tx_id}`
+
+Arguments:
+- `agent_id`: Id of the agent.
+- `tx_id`: Id of the transaction.
+- `include_signed_tx`: Whether the answer holds the signed form, `true` or `1`; false by default.
+```ignore
+let response = client.transaction_get()
+    .agent_id(agent_id)
+    .tx_id(tx_id)
+    .include_signed_tx(include_signed_tx)
+    .send()
+    .await;
+```*/
+    pub fn transaction_get(&self) -> builder::TransactionGet<'_> {
+        builder::TransactionGet::new(self)
+    }
+    /**Says what a transaction would do, without signing it
+
+Sends a `POST` request to `/v1/agents/{agent_id}/transactions/simulate`
+
+Arguments:
+- `agent_id`: Id of the agent.
+- `body`
+```ignore
+let response = client.transaction_simulate()
+    .agent_id(agent_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn transaction_simulate(&self) -> builder::TransactionSimulate<'_> {
+        builder::TransactionSimulate::new(self)
+    }
+    /**Says what several transactions would do in order, each on the state that the one before left
+
+Sends a `POST` request to `/v1/agents/{agent_id}/transactions/simulate-bundle`
+
+Arguments:
+- `agent_id`: Id of the agent.
+- `body`
+```ignore
+let response = client.transaction_simulate_bundle()
+    .agent_id(agent_id)
+    .body(body)
+    .send()
+    .await;
+```*/
+    pub fn transaction_simulate_bundle(&self) -> builder::TransactionSimulateBundle<'_> {
+        builder::TransactionSimulateBundle::new(self)
     }
     /**Lists the vaults that the caller may see
 
@@ -989,6 +1845,655 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_settings`]
+
+[`Client::admin_settings`]: super::Client::admin_settings*/
+    #[derive(Debug, Clone)]
+    pub struct AdminSettings<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> AdminSettings<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/admin/settings`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::SettingsListResponse>,
+            Error<()>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/v1/admin/settings", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "admin_settings",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_setting_put`]
+
+[`Client::admin_setting_put`]: super::Client::admin_setting_put*/
+    #[derive(Debug, Clone)]
+    pub struct AdminSettingPut<'a> {
+        client: &'a super::Client,
+        key: Result<::std::string::String, String>,
+        body: Result<keepward_api::types::UpdateSettingRequest, String>,
+    }
+    impl<'a> AdminSettingPut<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                key: Err("key was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn key<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.key = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for key failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::UpdateSettingRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: UpdateSettingRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/v1/admin/settings/{key}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::SettingResponse>, Error<()>> {
+            let Self { client, key, body } = self;
+            let key = key.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/admin/settings/{}", client.baseurl, encode_path(& key
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "admin_setting_put",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_setting_delete`]
+
+[`Client::admin_setting_delete`]: super::Client::admin_setting_delete*/
+    #[derive(Debug, Clone)]
+    pub struct AdminSettingDelete<'a> {
+        client: &'a super::Client,
+        key: Result<::std::string::String, String>,
+    }
+    impl<'a> AdminSettingDelete<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                key: Err("key was not initialized".to_string()),
+            }
+        }
+        pub fn key<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.key = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for key failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/v1/admin/settings/{key}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<()>> {
+            let Self { client, key } = self;
+            let key = key.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/admin/settings/{}", client.baseurl, encode_path(& key
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client.client.delete(url).headers(header_map).build()?;
+            let info = OperationInfo {
+                operation_id: "admin_setting_delete",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_x402`]
+
+[`Client::admin_x402`]: super::Client::admin_x402*/
+    #[derive(Debug, Clone)]
+    pub struct AdminX402<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> AdminX402<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/admin/x402`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::X402ConfigResponse>, Error<()>> {
+            let Self { client } = self;
+            let url = format!("{}/v1/admin/x402", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "admin_x402",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_x402_put`]
+
+[`Client::admin_x402_put`]: super::Client::admin_x402_put*/
+    #[derive(Debug, Clone)]
+    pub struct AdminX402Put<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::UpdateX402ConfigRequest, String>,
+    }
+    impl<'a> AdminX402Put<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::UpdateX402ConfigRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: UpdateX402ConfigRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/v1/admin/x402`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::X402ConfigResponse>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/admin/x402", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "admin_x402_put",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_users`]
+
+[`Client::admin_users`]: super::Client::admin_users*/
+    #[derive(Debug, Clone)]
+    pub struct AdminUsers<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> AdminUsers<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/admin/users`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::AdminUsersListResponse>,
+            Error<()>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/v1/admin/users", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "admin_users",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_user_delete`]
+
+[`Client::admin_user_delete`]: super::Client::admin_user_delete*/
+    #[derive(Debug, Clone)]
+    pub struct AdminUserDelete<'a> {
+        client: &'a super::Client,
+        user_id: Result<keepward_api::UserId, String>,
+    }
+    impl<'a> AdminUserDelete<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                user_id: Err("user_id was not initialized".to_string()),
+            }
+        }
+        pub fn user_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::UserId>,
+        {
+            self.user_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: UserId` for user_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/v1/admin/users/{user_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<()>> {
+            let Self { client, user_id } = self;
+            let user_id = user_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/admin/users/{}", client.baseurl, encode_path(& user_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client.client.delete(url).headers(header_map).build()?;
+            let info = OperationInfo {
+                operation_id: "admin_user_delete",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_org_limits`]
+
+[`Client::admin_org_limits`]: super::Client::admin_org_limits*/
+    #[derive(Debug, Clone)]
+    pub struct AdminOrgLimits<'a> {
+        client: &'a super::Client,
+        org_id: Result<keepward_api::OrgId, String>,
+    }
+    impl<'a> AdminOrgLimits<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                org_id: Err("org_id was not initialized".to_string()),
+            }
+        }
+        pub fn org_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::OrgId>,
+        {
+            self.org_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: OrgId` for org_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/v1/admin/orgs/{org_id}/limits`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::OrgLimitsResponse>, Error<()>> {
+            let Self { client, org_id } = self;
+            let org_id = org_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/admin/orgs/{}/limits", client.baseurl, encode_path(& org_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "admin_org_limits",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_org_limits_put`]
+
+[`Client::admin_org_limits_put`]: super::Client::admin_org_limits_put*/
+    #[derive(Debug, Clone)]
+    pub struct AdminOrgLimitsPut<'a> {
+        client: &'a super::Client,
+        org_id: Result<keepward_api::OrgId, String>,
+        body: Result<keepward_api::types::UpdateOrgLimitsRequest, String>,
+    }
+    impl<'a> AdminOrgLimitsPut<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                org_id: Err("org_id was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn org_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::OrgId>,
+        {
+            self.org_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: OrgId` for org_id failed".to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::UpdateOrgLimitsRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: UpdateOrgLimitsRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/v1/admin/orgs/{org_id}/limits`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::OrgLimitsResponse>, Error<()>> {
+            let Self { client, org_id, body } = self;
+            let org_id = org_id.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/admin/orgs/{}/limits", client.baseurl, encode_path(& org_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "admin_org_limits_put",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::admin_org_tier`]
+
+[`Client::admin_org_tier`]: super::Client::admin_org_tier*/
+    #[derive(Debug, Clone)]
+    pub struct AdminOrgTier<'a> {
+        client: &'a super::Client,
+        org_id: Result<keepward_api::OrgId, String>,
+        body: Result<keepward_api::types::SetBillingTierRequest, String>,
+    }
+    impl<'a> AdminOrgTier<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                org_id: Err("org_id was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn org_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::OrgId>,
+        {
+            self.org_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: OrgId` for org_id failed".to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::SetBillingTierRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: SetBillingTierRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/v1/admin/orgs/{org_id}/billing-tier`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::BillingTierResponse>, Error<()>> {
+            let Self { client, org_id, body } = self;
+            let org_id = org_id.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/admin/orgs/{}/billing-tier", client.baseurl, encode_path(& org_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "admin_org_tier",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
                 _ => Err(Error::UnexpectedResponse(response)),
             }
         }
@@ -2390,6 +3895,1708 @@ pub mod builder {
             }
         }
     }
+    /**Builder for [`Client::billing_usage`]
+
+[`Client::billing_usage`]: super::Client::billing_usage*/
+    #[derive(Debug, Clone)]
+    pub struct BillingUsage<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> BillingUsage<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/billing/usage`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::UsageSummaryResponse>,
+            Error<()>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/v1/billing/usage", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_usage",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::billing_history`]
+
+[`Client::billing_history`]: super::Client::billing_history*/
+    #[derive(Debug, Clone)]
+    pub struct BillingHistory<'a> {
+        client: &'a super::Client,
+        limit: Result<Option<i32>, String>,
+    }
+    impl<'a> BillingHistory<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                limit: Ok(None),
+            }
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<i32>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `i32` for limit failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/v1/billing/history`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::UsageHistoryResponse>,
+            Error<()>,
+        > {
+            let Self { client, limit } = self;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/billing/history", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("limit", &limit))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_history",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::billing_subscribe`]
+
+[`Client::billing_subscribe`]: super::Client::billing_subscribe*/
+    #[derive(Debug, Clone)]
+    pub struct BillingSubscribe<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::SubscribeRequest, String>,
+    }
+    impl<'a> BillingSubscribe<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::SubscribeRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: SubscribeRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/billing/subscribe`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::CheckoutUrlResponse>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/billing/subscribe", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_subscribe",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::billing_portal`]
+
+[`Client::billing_portal`]: super::Client::billing_portal*/
+    #[derive(Debug, Clone)]
+    pub struct BillingPortal<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> BillingPortal<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `POST` request to `/v1/billing/portal`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::PortalUrlResponse>, Error<()>> {
+            let Self { client } = self;
+            let url = format!("{}/v1/billing/portal", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_portal",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::billing_subscription`]
+
+[`Client::billing_subscription`]: super::Client::billing_subscription*/
+    #[derive(Debug, Clone)]
+    pub struct BillingSubscription<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> BillingSubscription<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/billing/subscription`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::SubscriptionResponse>,
+            Error<()>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/v1/billing/subscription", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_subscription",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::billing_topup`]
+
+[`Client::billing_topup`]: super::Client::billing_topup*/
+    #[derive(Debug, Clone)]
+    pub struct BillingTopup<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::TopupRequest, String>,
+    }
+    impl<'a> BillingTopup<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::TopupRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: TopupRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/billing/credits/topup`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::CheckoutUrlResponse>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/billing/credits/topup", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_topup",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::billing_balance`]
+
+[`Client::billing_balance`]: super::Client::billing_balance*/
+    #[derive(Debug, Clone)]
+    pub struct BillingBalance<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> BillingBalance<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/billing/credits/balance`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::CreditBalanceResponse>,
+            Error<()>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/v1/billing/credits/balance", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_balance",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::billing_transactions`]
+
+[`Client::billing_transactions`]: super::Client::billing_transactions*/
+    #[derive(Debug, Clone)]
+    pub struct BillingTransactions<'a> {
+        client: &'a super::Client,
+        limit: Result<Option<i32>, String>,
+        page: Result<Option<i32>, String>,
+    }
+    impl<'a> BillingTransactions<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                limit: Ok(None),
+                page: Ok(None),
+            }
+        }
+        pub fn limit<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<i32>,
+        {
+            self.limit = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `i32` for limit failed".to_string());
+            self
+        }
+        pub fn page<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<i32>,
+        {
+            self.page = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| "conversion to `i32` for page failed".to_string());
+            self
+        }
+        ///Sends a `GET` request to `/v1/billing/credits/transactions`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::CreditTransactionsListResponse>,
+            Error<()>,
+        > {
+            let Self { client, limit, page } = self;
+            let limit = limit.map_err(Error::InvalidRequest)?;
+            let page = page.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/billing/credits/transactions", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(&progenitor_client::QueryParam::new("limit", &limit))
+                .query(&progenitor_client::QueryParam::new("page", &page))
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_transactions",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::billing_overage_method`]
+
+[`Client::billing_overage_method`]: super::Client::billing_overage_method*/
+    #[derive(Debug, Clone)]
+    pub struct BillingOverageMethod<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::OverageMethodRequest, String>,
+    }
+    impl<'a> BillingOverageMethod<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::OverageMethodRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: OverageMethodRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `PATCH` request to `/v1/billing/overage-method`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::OverageMethodResponse>,
+            Error<()>,
+        > {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/billing/overage-method", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .patch(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_overage_method",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::billing_webhook`]
+
+[`Client::billing_webhook`]: super::Client::billing_webhook*/
+    #[derive(Debug)]
+    pub struct BillingWebhook<'a> {
+        client: &'a super::Client,
+        stripe_signature: Result<Option<::std::string::String>, String>,
+        body: Result<reqwest::Body, String>,
+    }
+    impl<'a> BillingWebhook<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                stripe_signature: Ok(None),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn stripe_signature<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.stripe_signature = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for stripe_signature failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<B>(mut self, value: B) -> Self
+        where
+            B: std::convert::TryInto<reqwest::Body>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `reqwest::Body` for body failed".to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/billing/webhooks`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::Empty>, Error<()>> {
+            let Self { client, stripe_signature, body } = self;
+            let stripe_signature = stripe_signature.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/billing/webhooks", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            if let Some(value) = stripe_signature {
+                header_map.append("Stripe-Signature", value.to_string().try_into()?);
+            }
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .header(
+                    ::reqwest::header::CONTENT_TYPE,
+                    ::reqwest::header::HeaderValue::from_static(
+                        "application/octet-stream",
+                    ),
+                )
+                .body(body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "billing_webhook",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::chain_list`]
+
+[`Client::chain_list`]: super::Client::chain_list*/
+    #[derive(Debug, Clone)]
+    pub struct ChainList<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ChainList<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/chains`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::ChainListResponse>, Error<()>> {
+            let Self { client } = self;
+            let url = format!("{}/v1/chains", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "chain_list",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::chain_get`]
+
+[`Client::chain_get`]: super::Client::chain_get*/
+    #[derive(Debug, Clone)]
+    pub struct ChainGet<'a> {
+        client: &'a super::Client,
+        identifier: Result<::std::string::String, String>,
+    }
+    impl<'a> ChainGet<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                identifier: Err("identifier was not initialized".to_string()),
+            }
+        }
+        pub fn identifier<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.identifier = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for identifier failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/v1/chains/{identifier}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::ChainResponse>, Error<()>> {
+            let Self { client, identifier } = self;
+            let identifier = identifier.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/chains/{}", client.baseurl, encode_path(& identifier.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "chain_get",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::chain_list_all`]
+
+[`Client::chain_list_all`]: super::Client::chain_list_all*/
+    #[derive(Debug, Clone)]
+    pub struct ChainListAll<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ChainListAll<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/admin/chains`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::ChainListResponse>, Error<()>> {
+            let Self { client } = self;
+            let url = format!("{}/v1/admin/chains", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "chain_list_all",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::chain_create`]
+
+[`Client::chain_create`]: super::Client::chain_create*/
+    #[derive(Debug, Clone)]
+    pub struct ChainCreate<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::CreateChainRequest, String>,
+    }
+    impl<'a> ChainCreate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::CreateChainRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: CreateChainRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/admin/chains`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::ChainResponse>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/admin/chains", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "chain_create",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::chain_update`]
+
+[`Client::chain_update`]: super::Client::chain_update*/
+    #[derive(Debug, Clone)]
+    pub struct ChainUpdate<'a> {
+        client: &'a super::Client,
+        chain_id: Result<keepward_api::ChainId, String>,
+        body: Result<keepward_api::types::UpdateChainRequest, String>,
+    }
+    impl<'a> ChainUpdate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                chain_id: Err("chain_id was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn chain_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::ChainId>,
+        {
+            self.chain_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: ChainId` for chain_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::UpdateChainRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: UpdateChainRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `PUT` request to `/v1/admin/chains/{chain_id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::ChainResponse>, Error<()>> {
+            let Self { client, chain_id, body } = self;
+            let chain_id = chain_id.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/admin/chains/{}", client.baseurl, encode_path(& chain_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .put(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "chain_update",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::chain_delete`]
+
+[`Client::chain_delete`]: super::Client::chain_delete*/
+    #[derive(Debug, Clone)]
+    pub struct ChainDelete<'a> {
+        client: &'a super::Client,
+        chain_id: Result<keepward_api::ChainId, String>,
+    }
+    impl<'a> ChainDelete<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                chain_id: Err("chain_id was not initialized".to_string()),
+            }
+        }
+        pub fn chain_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::ChainId>,
+        {
+            self.chain_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: ChainId` for chain_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/v1/admin/chains/{chain_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<()>> {
+            let Self { client, chain_id } = self;
+            let chain_id = chain_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/admin/chains/{}", client.baseurl, encode_path(& chain_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client.client.delete(url).headers(header_map).build()?;
+            let info = OperationInfo {
+                operation_id: "chain_delete",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::cmek_enable`]
+
+[`Client::cmek_enable`]: super::Client::cmek_enable*/
+    #[derive(Debug, Clone)]
+    pub struct CmekEnable<'a> {
+        client: &'a super::Client,
+        vault_id: Result<keepward_api::VaultId, String>,
+        body: Result<keepward_api::types::EnableCmekRequest, String>,
+    }
+    impl<'a> CmekEnable<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                vault_id: Err("vault_id was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn vault_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::VaultId>,
+        {
+            self.vault_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: VaultId` for vault_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::EnableCmekRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: EnableCmekRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/vaults/{vault_id}/cmek`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::VaultResponse>, Error<()>> {
+            let Self { client, vault_id, body } = self;
+            let vault_id = vault_id.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/vaults/{}/cmek", client.baseurl, encode_path(& vault_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "cmek_enable",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::cmek_disable`]
+
+[`Client::cmek_disable`]: super::Client::cmek_disable*/
+    #[derive(Debug, Clone)]
+    pub struct CmekDisable<'a> {
+        client: &'a super::Client,
+        vault_id: Result<keepward_api::VaultId, String>,
+    }
+    impl<'a> CmekDisable<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                vault_id: Err("vault_id was not initialized".to_string()),
+            }
+        }
+        pub fn vault_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::VaultId>,
+        {
+            self.vault_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: VaultId` for vault_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/v1/vaults/{vault_id}/cmek`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::VaultResponse>, Error<()>> {
+            let Self { client, vault_id } = self;
+            let vault_id = vault_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/vaults/{}/cmek", client.baseurl, encode_path(& vault_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "cmek_disable",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::cmek_rotate`]
+
+[`Client::cmek_rotate`]: super::Client::cmek_rotate*/
+    #[derive(Debug, Clone)]
+    pub struct CmekRotate<'a> {
+        client: &'a super::Client,
+        vault_id: Result<keepward_api::VaultId, String>,
+        x_cmek_new_key: Result<::std::string::String, String>,
+        x_cmek_old_key: Result<::std::string::String, String>,
+        body: Result<keepward_api::types::CmekRotateRequest, String>,
+    }
+    impl<'a> CmekRotate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                vault_id: Err("vault_id was not initialized".to_string()),
+                x_cmek_new_key: Err("x_cmek_new_key was not initialized".to_string()),
+                x_cmek_old_key: Err("x_cmek_old_key was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn vault_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::VaultId>,
+        {
+            self.vault_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: VaultId` for vault_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn x_cmek_new_key<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.x_cmek_new_key = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for x_cmek_new_key failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn x_cmek_old_key<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.x_cmek_old_key = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for x_cmek_old_key failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::CmekRotateRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: CmekRotateRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/vaults/{vault_id}/cmek-rotate`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::CmekRotationJobResponse>,
+            Error<()>,
+        > {
+            let Self { client, vault_id, x_cmek_new_key, x_cmek_old_key, body } = self;
+            let vault_id = vault_id.map_err(Error::InvalidRequest)?;
+            let x_cmek_new_key = x_cmek_new_key.map_err(Error::InvalidRequest)?;
+            let x_cmek_old_key = x_cmek_old_key.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/vaults/{}/cmek-rotate", client.baseurl, encode_path(& vault_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(3usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            header_map.append("x-cmek-new-key", x_cmek_new_key.to_string().try_into()?);
+            header_map.append("x-cmek-old-key", x_cmek_old_key.to_string().try_into()?);
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "cmek_rotate",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                202u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::cmek_rotation`]
+
+[`Client::cmek_rotation`]: super::Client::cmek_rotation*/
+    #[derive(Debug, Clone)]
+    pub struct CmekRotation<'a> {
+        client: &'a super::Client,
+        vault_id: Result<keepward_api::VaultId, String>,
+        job_id: Result<keepward_api::JobId, String>,
+    }
+    impl<'a> CmekRotation<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                vault_id: Err("vault_id was not initialized".to_string()),
+                job_id: Err("job_id was not initialized".to_string()),
+            }
+        }
+        pub fn vault_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::VaultId>,
+        {
+            self.vault_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: VaultId` for vault_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn job_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::JobId>,
+        {
+            self.job_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: JobId` for job_id failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/v1/vaults/{vault_id}/cmek-rotate/{job_id}`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::CmekRotationJobResponse>,
+            Error<()>,
+        > {
+            let Self { client, vault_id, job_id } = self;
+            let vault_id = vault_id.map_err(Error::InvalidRequest)?;
+            let job_id = job_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/vaults/{}/cmek-rotate/{}", client.baseurl, encode_path(& vault_id
+                .to_string()), encode_path(& job_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "cmek_rotation",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::device_code`]
+
+[`Client::device_code`]: super::Client::device_code*/
+    #[derive(Debug, Clone)]
+    pub struct DeviceCode<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::DeviceCodeRequest, String>,
+    }
+    impl<'a> DeviceCode<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::DeviceCodeRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: DeviceCodeRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/auth/device/code`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::DeviceCodeResponse>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/auth/device/code", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "device_code",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::device_token`]
+
+[`Client::device_token`]: super::Client::device_token*/
+    #[derive(Debug, Clone)]
+    pub struct DeviceToken<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::DeviceTokenRequest, String>,
+    }
+    impl<'a> DeviceToken<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::DeviceTokenRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: DeviceTokenRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/auth/device/token`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::DeviceTokenResponse>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/auth/device/token", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "device_token",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::device_status`]
+
+[`Client::device_status`]: super::Client::device_status*/
+    #[derive(Debug, Clone)]
+    pub struct DeviceStatus<'a> {
+        client: &'a super::Client,
+        user_code: Result<::std::string::String, String>,
+    }
+    impl<'a> DeviceStatus<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                user_code: Err("user_code was not initialized".to_string()),
+            }
+        }
+        pub fn user_code<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.user_code = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for user_code failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/v1/auth/device/code/{user_code}`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::DeviceStatusResponse>,
+            Error<()>,
+        > {
+            let Self { client, user_code } = self;
+            let user_code = user_code.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/auth/device/code/{}", client.baseurl, encode_path(& user_code
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "device_status",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::device_approve`]
+
+[`Client::device_approve`]: super::Client::device_approve*/
+    #[derive(Debug, Clone)]
+    pub struct DeviceApprove<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::DeviceApproveRequest, String>,
+    }
+    impl<'a> DeviceApprove<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::DeviceApproveRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: DeviceApproveRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/auth/device/approve`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::Empty>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/auth/device/approve", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "device_approve",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::device_deny`]
+
+[`Client::device_deny`]: super::Client::device_deny*/
+    #[derive(Debug, Clone)]
+    pub struct DeviceDeny<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::DeviceApproveRequest, String>,
+    }
+    impl<'a> DeviceDeny<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::DeviceApproveRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: DeviceApproveRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/auth/device/deny`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::Empty>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/auth/device/deny", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "device_deny",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
     /**Builder for [`Client::health_get`]
 
 [`Client::health_get`]: super::Client::health_get*/
@@ -2523,6 +5730,559 @@ pub mod builder {
                 .build()?;
             let info = OperationInfo {
                 operation_id: "meta_openapi",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::mfa_status`]
+
+[`Client::mfa_status`]: super::Client::mfa_status*/
+    #[derive(Debug, Clone)]
+    pub struct MfaStatus<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> MfaStatus<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/auth/mfa/status`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::MfaStatusResponse>, Error<()>> {
+            let Self { client } = self;
+            let url = format!("{}/v1/auth/mfa/status", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "mfa_status",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::mfa_setup`]
+
+[`Client::mfa_setup`]: super::Client::mfa_setup*/
+    #[derive(Debug, Clone)]
+    pub struct MfaSetup<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> MfaSetup<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `POST` request to `/v1/auth/mfa/setup`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::MfaSetupResponse>, Error<()>> {
+            let Self { client } = self;
+            let url = format!("{}/v1/auth/mfa/setup", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "mfa_setup",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::mfa_verify_setup`]
+
+[`Client::mfa_verify_setup`]: super::Client::mfa_verify_setup*/
+    #[derive(Debug, Clone)]
+    pub struct MfaVerifySetup<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::MfaVerifySetupRequest, String>,
+    }
+    impl<'a> MfaVerifySetup<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::MfaVerifySetupRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: MfaVerifySetupRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/auth/mfa/verify-setup`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::MfaVerifySetupResponse>,
+            Error<()>,
+        > {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/auth/mfa/verify-setup", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "mfa_verify_setup",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::mfa_verify`]
+
+[`Client::mfa_verify`]: super::Client::mfa_verify*/
+    #[derive(Debug, Clone)]
+    pub struct MfaVerify<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::MfaVerifyRequest, String>,
+    }
+    impl<'a> MfaVerify<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::MfaVerifyRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: MfaVerifyRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/auth/mfa/verify`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::TokenResponse>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/auth/mfa/verify", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "mfa_verify",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::mfa_disable`]
+
+[`Client::mfa_disable`]: super::Client::mfa_disable*/
+    #[derive(Debug, Clone)]
+    pub struct MfaDisable<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::MfaDisableRequest, String>,
+    }
+    impl<'a> MfaDisable<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::MfaDisableRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: MfaDisableRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/v1/auth/mfa`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/auth/mfa", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .delete(url)
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "mfa_disable",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::org_members`]
+
+[`Client::org_members`]: super::Client::org_members*/
+    #[derive(Debug, Clone)]
+    pub struct OrgMembers<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> OrgMembers<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/org/members`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::OrgMemberListResponse>,
+            Error<()>,
+        > {
+            let Self { client } = self;
+            let url = format!("{}/v1/org/members", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "org_members",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::org_invite`]
+
+[`Client::org_invite`]: super::Client::org_invite*/
+    #[derive(Debug, Clone)]
+    pub struct OrgInvite<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::InviteMemberRequest, String>,
+    }
+    impl<'a> OrgInvite<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::InviteMemberRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: InviteMemberRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/org/invite`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::InviteMemberResponse>,
+            Error<()>,
+        > {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/org/invite", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "org_invite",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::org_member_remove`]
+
+[`Client::org_member_remove`]: super::Client::org_member_remove*/
+    #[derive(Debug, Clone)]
+    pub struct OrgMemberRemove<'a> {
+        client: &'a super::Client,
+        user_id: Result<keepward_api::UserId, String>,
+    }
+    impl<'a> OrgMemberRemove<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                user_id: Err("user_id was not initialized".to_string()),
+            }
+        }
+        pub fn user_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::UserId>,
+        {
+            self.user_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: UserId` for user_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/v1/org/members/{user_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<()>> {
+            let Self { client, user_id } = self;
+            let user_id = user_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/org/members/{}", client.baseurl, encode_path(& user_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client.client.delete(url).headers(header_map).build()?;
+            let info = OperationInfo {
+                operation_id: "org_member_remove",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::org_member_update`]
+
+[`Client::org_member_update`]: super::Client::org_member_update*/
+    #[derive(Debug, Clone)]
+    pub struct OrgMemberUpdate<'a> {
+        client: &'a super::Client,
+        user_id: Result<keepward_api::UserId, String>,
+        body: Result<keepward_api::types::UpdateMemberRoleRequest, String>,
+    }
+    impl<'a> OrgMemberUpdate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                user_id: Err("user_id was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn user_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::UserId>,
+        {
+            self.user_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: UserId` for user_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::UpdateMemberRoleRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: UpdateMemberRoleRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `PATCH` request to `/v1/org/members/{user_id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::OrgMemberResponse>, Error<()>> {
+            let Self { client, user_id, body } = self;
+            let user_id = user_id.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/org/members/{}", client.baseurl, encode_path(& user_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .patch(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "org_member_update",
             };
             client.pre(&mut request, &info).await?;
             let result = client.exec(request, &info).await;
@@ -3197,6 +6957,1107 @@ pub mod builder {
             let response = result?;
             match response.status().as_u16() {
                 204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::security_ip_rules`]
+
+[`Client::security_ip_rules`]: super::Client::security_ip_rules*/
+    #[derive(Debug, Clone)]
+    pub struct SecurityIpRules<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> SecurityIpRules<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/security/ip-rules`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::IpRulesListResponse>, Error<()>> {
+            let Self { client } = self;
+            let url = format!("{}/v1/security/ip-rules", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "security_ip_rules",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::security_ip_rule_create`]
+
+[`Client::security_ip_rule_create`]: super::Client::security_ip_rule_create*/
+    #[derive(Debug, Clone)]
+    pub struct SecurityIpRuleCreate<'a> {
+        client: &'a super::Client,
+        body: Result<keepward_api::types::CreateIpRuleRequest, String>,
+    }
+    impl<'a> SecurityIpRuleCreate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::CreateIpRuleRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: CreateIpRuleRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/security/ip-rules`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::IpRuleResponse>, Error<()>> {
+            let Self { client, body } = self;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!("{}/v1/security/ip-rules", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "security_ip_rule_create",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::security_ip_rule_delete`]
+
+[`Client::security_ip_rule_delete`]: super::Client::security_ip_rule_delete*/
+    #[derive(Debug, Clone)]
+    pub struct SecurityIpRuleDelete<'a> {
+        client: &'a super::Client,
+        rule_id: Result<keepward_api::IpRuleId, String>,
+    }
+    impl<'a> SecurityIpRuleDelete<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                rule_id: Err("rule_id was not initialized".to_string()),
+            }
+        }
+        pub fn rule_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::IpRuleId>,
+        {
+            self.rule_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: IpRuleId` for rule_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/v1/security/ip-rules/{rule_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<()>> {
+            let Self { client, rule_id } = self;
+            let rule_id = rule_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/security/ip-rules/{}", client.baseurl, encode_path(& rule_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client.client.delete(url).headers(header_map).build()?;
+            let info = OperationInfo {
+                operation_id: "security_ip_rule_delete",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::share_create`]
+
+[`Client::share_create`]: super::Client::share_create*/
+    #[derive(Debug, Clone)]
+    pub struct ShareCreate<'a> {
+        client: &'a super::Client,
+        secret_id: Result<keepward_api::SecretId, String>,
+        body: Result<keepward_api::types::CreateShareRequest, String>,
+    }
+    impl<'a> ShareCreate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                secret_id: Err("secret_id was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn secret_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::SecretId>,
+        {
+            self.secret_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: SecretId` for secret_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::CreateShareRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: CreateShareRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/secrets/{secret_id}/share`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::ShareResponse>, Error<()>> {
+            let Self { client, secret_id, body } = self;
+            let secret_id = secret_id.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/secrets/{}/share", client.baseurl, encode_path(& secret_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "share_create",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                201u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::share_access`]
+
+[`Client::share_access`]: super::Client::share_access*/
+    #[derive(Debug, Clone)]
+    pub struct ShareAccess<'a> {
+        client: &'a super::Client,
+        share_id: Result<keepward_api::ShareId, String>,
+        x_share_passphrase: Result<Option<::std::string::String>, String>,
+        body: Result<keepward_api::types::SharePassphraseRequest, String>,
+    }
+    impl<'a> ShareAccess<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                share_id: Err("share_id was not initialized".to_string()),
+                x_share_passphrase: Ok(None),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn share_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::ShareId>,
+        {
+            self.share_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: ShareId` for share_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn x_share_passphrase<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.x_share_passphrase = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for x_share_passphrase failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::SharePassphraseRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: SharePassphraseRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/v1/share/{share_id}`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::SharedSecretResponse>,
+            Error<()>,
+        > {
+            let Self { client, share_id, x_share_passphrase, body } = self;
+            let share_id = share_id.map_err(Error::InvalidRequest)?;
+            let x_share_passphrase = x_share_passphrase.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/share/{}", client.baseurl, encode_path(& share_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            if let Some(value) = x_share_passphrase {
+                header_map.append("X-Share-Passphrase", value.to_string().try_into()?);
+            }
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "share_access",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::share_revoke`]
+
+[`Client::share_revoke`]: super::Client::share_revoke*/
+    #[derive(Debug, Clone)]
+    pub struct ShareRevoke<'a> {
+        client: &'a super::Client,
+        share_id: Result<keepward_api::ShareId, String>,
+    }
+    impl<'a> ShareRevoke<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                share_id: Err("share_id was not initialized".to_string()),
+            }
+        }
+        pub fn share_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::ShareId>,
+        {
+            self.share_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: ShareId` for share_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `DELETE` request to `/v1/share/{share_id}`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<()>> {
+            let Self { client, share_id } = self;
+            let share_id = share_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/share/{}", client.baseurl, encode_path(& share_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client.client.delete(url).headers(header_map).build()?;
+            let info = OperationInfo {
+                operation_id: "share_revoke",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::share_outbound`]
+
+[`Client::share_outbound`]: super::Client::share_outbound*/
+    #[derive(Debug, Clone)]
+    pub struct ShareOutbound<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ShareOutbound<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/shares/outbound`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::ShareListResponse>, Error<()>> {
+            let Self { client } = self;
+            let url = format!("{}/v1/shares/outbound", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "share_outbound",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::share_inbound`]
+
+[`Client::share_inbound`]: super::Client::share_inbound*/
+    #[derive(Debug, Clone)]
+    pub struct ShareInbound<'a> {
+        client: &'a super::Client,
+    }
+    impl<'a> ShareInbound<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self { client: client }
+        }
+        ///Sends a `GET` request to `/v1/shares/inbound`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::ShareListResponse>, Error<()>> {
+            let Self { client } = self;
+            let url = format!("{}/v1/shares/inbound", client.baseurl,);
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "share_inbound",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::share_accept`]
+
+[`Client::share_accept`]: super::Client::share_accept*/
+    #[derive(Debug, Clone)]
+    pub struct ShareAccept<'a> {
+        client: &'a super::Client,
+        share_id: Result<keepward_api::ShareId, String>,
+    }
+    impl<'a> ShareAccept<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                share_id: Err("share_id was not initialized".to_string()),
+            }
+        }
+        pub fn share_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::ShareId>,
+        {
+            self.share_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: ShareId` for share_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/shares/{share_id}/accept`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<()>> {
+            let Self { client, share_id } = self;
+            let share_id = share_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/shares/{}/accept", client.baseurl, encode_path(& share_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client.client.post(url).headers(header_map).build()?;
+            let info = OperationInfo {
+                operation_id: "share_accept",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::share_decline`]
+
+[`Client::share_decline`]: super::Client::share_decline*/
+    #[derive(Debug, Clone)]
+    pub struct ShareDecline<'a> {
+        client: &'a super::Client,
+        share_id: Result<keepward_api::ShareId, String>,
+    }
+    impl<'a> ShareDecline<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                share_id: Err("share_id was not initialized".to_string()),
+            }
+        }
+        pub fn share_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::ShareId>,
+        {
+            self.share_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: ShareId` for share_id failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/shares/{share_id}/decline`
+        pub async fn send(self) -> Result<ResponseValue<()>, Error<()>> {
+            let Self { client, share_id } = self;
+            let share_id = share_id.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/shares/{}/decline", client.baseurl, encode_path(& share_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client.client.post(url).headers(header_map).build()?;
+            let info = OperationInfo {
+                operation_id: "share_decline",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                204u16 => Ok(ResponseValue::empty(response)),
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::transaction_list`]
+
+[`Client::transaction_list`]: super::Client::transaction_list*/
+    #[derive(Debug, Clone)]
+    pub struct TransactionList<'a> {
+        client: &'a super::Client,
+        agent_id: Result<keepward_api::AgentId, String>,
+        include_signed_tx: Result<Option<bool>, String>,
+    }
+    impl<'a> TransactionList<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                agent_id: Err("agent_id was not initialized".to_string()),
+                include_signed_tx: Ok(None),
+            }
+        }
+        pub fn agent_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::AgentId>,
+        {
+            self.agent_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: AgentId` for agent_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn include_signed_tx<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.include_signed_tx = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `bool` for include_signed_tx failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/v1/agents/{agent_id}/transactions`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::TransactionListResponse>,
+            Error<()>,
+        > {
+            let Self { client, agent_id, include_signed_tx } = self;
+            let agent_id = agent_id.map_err(Error::InvalidRequest)?;
+            let include_signed_tx = include_signed_tx.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/agents/{}/transactions", client.baseurl, encode_path(& agent_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(
+                    &progenitor_client::QueryParam::new(
+                        "include_signed_tx",
+                        &include_signed_tx,
+                    ),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "transaction_list",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::transaction_submit`]
+
+[`Client::transaction_submit`]: super::Client::transaction_submit*/
+    #[derive(Debug, Clone)]
+    pub struct TransactionSubmit<'a> {
+        client: &'a super::Client,
+        agent_id: Result<keepward_api::AgentId, String>,
+        idempotency_key: Result<Option<::std::string::String>, String>,
+        body: Result<keepward_api::types::SubmitTransactionRequest, String>,
+    }
+    impl<'a> TransactionSubmit<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                agent_id: Err("agent_id was not initialized".to_string()),
+                idempotency_key: Ok(None),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn agent_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::AgentId>,
+        {
+            self.agent_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: AgentId` for agent_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn idempotency_key<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<::std::string::String>,
+        {
+            self.idempotency_key = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `:: std :: string :: String` for idempotency_key failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::SubmitTransactionRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: SubmitTransactionRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/agents/{agent_id}/transactions`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::TransactionResponse>, Error<()>> {
+            let Self { client, agent_id, idempotency_key, body } = self;
+            let agent_id = agent_id.map_err(Error::InvalidRequest)?;
+            let idempotency_key = idempotency_key.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/agents/{}/transactions", client.baseurl, encode_path(& agent_id
+                .to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(2usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            if let Some(value) = idempotency_key {
+                header_map.append("Idempotency-Key", value.to_string().try_into()?);
+            }
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "transaction_submit",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                201u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::transaction_get`]
+
+[`Client::transaction_get`]: super::Client::transaction_get*/
+    #[derive(Debug, Clone)]
+    pub struct TransactionGet<'a> {
+        client: &'a super::Client,
+        agent_id: Result<keepward_api::AgentId, String>,
+        tx_id: Result<keepward_api::TransactionId, String>,
+        include_signed_tx: Result<Option<bool>, String>,
+    }
+    impl<'a> TransactionGet<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                agent_id: Err("agent_id was not initialized".to_string()),
+                tx_id: Err("tx_id was not initialized".to_string()),
+                include_signed_tx: Ok(None),
+            }
+        }
+        pub fn agent_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::AgentId>,
+        {
+            self.agent_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: AgentId` for agent_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn tx_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::TransactionId>,
+        {
+            self.tx_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: TransactionId` for tx_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn include_signed_tx<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<bool>,
+        {
+            self.include_signed_tx = value
+                .try_into()
+                .map(Some)
+                .map_err(|_| {
+                    "conversion to `bool` for include_signed_tx failed".to_string()
+                });
+            self
+        }
+        ///Sends a `GET` request to `/v1/agents/{agent_id}/transactions/{tx_id}`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::TransactionResponse>, Error<()>> {
+            let Self { client, agent_id, tx_id, include_signed_tx } = self;
+            let agent_id = agent_id.map_err(Error::InvalidRequest)?;
+            let tx_id = tx_id.map_err(Error::InvalidRequest)?;
+            let include_signed_tx = include_signed_tx.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/agents/{}/transactions/{}", client.baseurl, encode_path(& agent_id
+                .to_string()), encode_path(& tx_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .get(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .query(
+                    &progenitor_client::QueryParam::new(
+                        "include_signed_tx",
+                        &include_signed_tx,
+                    ),
+                )
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "transaction_get",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::transaction_simulate`]
+
+[`Client::transaction_simulate`]: super::Client::transaction_simulate*/
+    #[derive(Debug, Clone)]
+    pub struct TransactionSimulate<'a> {
+        client: &'a super::Client,
+        agent_id: Result<keepward_api::AgentId, String>,
+        body: Result<keepward_api::types::SimulateTransactionRequest, String>,
+    }
+    impl<'a> TransactionSimulate<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                agent_id: Err("agent_id was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn agent_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::AgentId>,
+        {
+            self.agent_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: AgentId` for agent_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::SimulateTransactionRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: SimulateTransactionRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/agents/{agent_id}/transactions/simulate`
+        pub async fn send(
+            self,
+        ) -> Result<ResponseValue<keepward_api::types::SimulationResponse>, Error<()>> {
+            let Self { client, agent_id, body } = self;
+            let agent_id = agent_id.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/agents/{}/transactions/simulate", client.baseurl, encode_path(&
+                agent_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "transaction_simulate",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
+                _ => Err(Error::UnexpectedResponse(response)),
+            }
+        }
+    }
+    /**Builder for [`Client::transaction_simulate_bundle`]
+
+[`Client::transaction_simulate_bundle`]: super::Client::transaction_simulate_bundle*/
+    #[derive(Debug, Clone)]
+    pub struct TransactionSimulateBundle<'a> {
+        client: &'a super::Client,
+        agent_id: Result<keepward_api::AgentId, String>,
+        body: Result<keepward_api::types::SimulateBundleRequest, String>,
+    }
+    impl<'a> TransactionSimulateBundle<'a> {
+        pub fn new(client: &'a super::Client) -> Self {
+            Self {
+                client: client,
+                agent_id: Err("agent_id was not initialized".to_string()),
+                body: Err("body was not initialized".to_string()),
+            }
+        }
+        pub fn agent_id<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::AgentId>,
+        {
+            self.agent_id = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: AgentId` for agent_id failed"
+                        .to_string()
+                });
+            self
+        }
+        pub fn body<V>(mut self, value: V) -> Self
+        where
+            V: std::convert::TryInto<keepward_api::types::SimulateBundleRequest>,
+        {
+            self.body = value
+                .try_into()
+                .map_err(|_| {
+                    "conversion to `keepward_api :: types :: SimulateBundleRequest` for body failed"
+                        .to_string()
+                });
+            self
+        }
+        ///Sends a `POST` request to `/v1/agents/{agent_id}/transactions/simulate-bundle`
+        pub async fn send(
+            self,
+        ) -> Result<
+            ResponseValue<keepward_api::types::BundleSimulationResponse>,
+            Error<()>,
+        > {
+            let Self { client, agent_id, body } = self;
+            let agent_id = agent_id.map_err(Error::InvalidRequest)?;
+            let body = body.map_err(Error::InvalidRequest)?;
+            let url = format!(
+                "{}/v1/agents/{}/transactions/simulate-bundle", client.baseurl,
+                encode_path(& agent_id.to_string()),
+            );
+            let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+            header_map
+                .append(
+                    ::reqwest::header::HeaderName::from_static("api-version"),
+                    ::reqwest::header::HeaderValue::from_static(
+                        super::Client::api_version(),
+                    ),
+                );
+            #[allow(unused_mut)]
+            let mut request = client
+                .client
+                .post(url)
+                .header(
+                    ::reqwest::header::ACCEPT,
+                    ::reqwest::header::HeaderValue::from_static("application/json"),
+                )
+                .json(&body)
+                .headers(header_map)
+                .build()?;
+            let info = OperationInfo {
+                operation_id: "transaction_simulate_bundle",
+            };
+            client.pre(&mut request, &info).await?;
+            let result = client.exec(request, &info).await;
+            client.post(&result, &info).await?;
+            let response = result?;
+            match response.status().as_u16() {
+                200u16 => ResponseValue::from_response(response).await,
                 _ => Err(Error::UnexpectedResponse(response)),
             }
         }

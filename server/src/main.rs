@@ -1,1 +1,26 @@
-fn main(){}
+//! The binary: reads the command line and runs the command.
+
+use clap::Parser;
+use keepward_server::command::{Arguments, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what is wrong at start is for the person at the terminal")]
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    match error.source() {
+        Some(cause) => eprintln!("keepward-server: {cause}"),
+        None => eprintln!("keepward-server: {error}"),
+    }
+    ExitCode::FAILURE
+}

@@ -177,9 +177,9 @@ pub(crate) enum Side {
     Answer,
 }
 
-/// Whether a schema of `components` is used by name only (a checked text, an id, an enum), on either side.
+/// Whether a schema of `components` is used by name only (a checked text, an id, an enum) or has nothing to differ in, on either side.
 pub(crate) fn is_scalar(schema: &Value) -> bool {
-    schema.get("type").and_then(Value::as_str) != Some("object")
+    schema.get("type").and_then(Value::as_str) != Some("object") || schema.get("properties").is_none()
 }
 
 fn nullable(schema: Value) -> Value {

@@ -108,6 +108,12 @@ impl Context3<'_> {
                 _ => bail!("{}: keyword `{key}` is not known to the generator", place()),
             }
         }
+        if object.contains_key("x-may-be-absent")
+            && let Some(Value::String(kind)) = out.get("type").cloned()
+        {
+            // Absent and empty differ.
+            out.insert("type".to_owned(), json!([kind, "null"]));
+        }
         Ok(self.native(object, out))
     }
 

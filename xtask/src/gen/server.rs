@@ -31,6 +31,17 @@ fn lookup(operation: &Operation) -> Option<TokenStream> {
     Some(quote!(lookup::#kind))
 }
 
+/// The parameters by which a lookup finds its row.
+fn lookup_fields(operation: &Operation) -> Result<Vec<proc_macro2::Ident>> {
+    let names: &[&str] = match operation.lookup.as_deref() {
+        Some("vault") => &["vault_id"],
+        Some("secret") => &["vault_id", "path"],
+        Some("agent") => &["agent_id"],
+        other => bail!("x-lookup {other:?}"),
+    };
+    Ok(names.iter().map(|name| format_ident!("{name}")).collect())
+}
+
 fn body_type(operation: &Operation) -> Option<TokenStream> {
     match &operation.body {
         Body::None => None,
@@ -118,10 +129,10 @@ pub(crate) fn layer(operations: &[Operation]) -> Result<String> {
         #![allow(unused_imports, unused_variables, clippy::all)]
         use super::operations::Operations;
         use crate::app::App;
-        use crate::caller::{AgentCaller, AnyCaller, CallerKind, OperatorCaller, Role, UserCaller, Visitor, lookup};
-        use crate::http::pipeline::{self, OperationMeta, Rate, Routed};
+        use crate::caller::{AgentCaller, AnyCaller, CallerKind, OperatorCaller, Role, UserCaller, lookup};
+        use crate::http::pipeline::{self, Answer, OperationMeta, Rate, Routed};
         use crate::http::request::Incoming;
-        use crate::http::reply::{self, Reply};
+        use crate::http::reply;
         use keepward_api::{params, types};
 
         #(#metas)*
@@ -183,11 +194,13 @@ fn function(operation: &Operation) -> Result<TokenStream> {
     let (name, constant, caller) = (operation.ident(), operation.constant(), caller(operation)?);
     let variables = operation.parameters.iter().filter(|p| p.place == Place::Path).map(|p| format_ident!("raw_{}", p.field));
     let variables: Vec<_> = variables.collect();
-    let head = quote!(async fn #name(app: &App, incoming: Incoming, #(#variables: &str),*) -> Reply);
+    let head = quote!(async fn #name(app: &App, incoming: Incoming, #(#variables: &str),*) -> Answer);
     if operation.planned {
-        return Ok(quote! {
-            #head { pipeline::planned::<#caller>(app, &#constant, incoming).await }
-        });
+        let planned = match operation.caller.as_str() {
+            "public" => quote!(pipeline::planned_public(app, &#constant, incoming).await),
+            _ => quote!(pipeline::planned::<#caller>(app, &#constant, incoming).await),
+        };
+        return Ok(quote! { #head { #planned } });
     }
     let params = if operation.parameters.is_empty() {
         quote!(Ok(()))
@@ -210,12 +223,16 @@ fn function(operation: &Operation) -> Result<TokenStream> {
     };
     let mut arguments = vec![quote!(caller)];
     let admit = match lookup(operation) {
-        None => quote! { let (caller, params) = pipeline::admit::<#caller, _>(app, &#constant, &mut incoming, params).await?; },
+        None if operation.caller == "public" => {
+            quote! { let (caller, params) = pipeline::admit_public(app, &#constant, incoming, params)?; }
+        }
+        None => quote! { let (caller, params) = pipeline::admit::<#caller, _>(app, &#constant, incoming, params).await?; },
         Some(kind) => {
             arguments.push(quote!(found));
+            let fields = lookup_fields(operation)?;
             quote! {
                 let (caller, found, params) = pipeline::admit_with::<#caller, _, #kind>(
-                    app, &#constant, &mut incoming, params, #kind::of,
+                    app, &#constant, incoming, params, |params| #kind { #(#fields: params.#fields.clone()),* },
                 ).await?;
             }
         }

@@ -36,12 +36,19 @@ pub(crate) fn generate(lowered: &Lowered, operations: &[Operation]) -> Result<St
         });
         quote! { #[doc = #doc] #[derive(Clone, Debug)] pub struct #name { #(#fields),* } }
     });
+    let actions = operations.iter().filter_map(|operation| {
+        let (name, action) = (operation.constant(), operation.audit.as_ref()?);
+        let doc = format!(" Of `{} {}`.", operation.method, operation.path);
+        Some(quote!(#[doc = #doc] pub const #name: &str = #action;))
+    });
+    let actions: Vec<_> = actions.collect();
     print(quote! {
+        /// What the audit trail calls a success of each operation that it keeps.
+        pub mod actions { #(#actions)* }
         /// One type a schema.
         pub mod types { #natives #file }
         /// The parameters of each operation that has some.
         pub mod params {
-            use super::types;
             #(#params)*
         }
     })

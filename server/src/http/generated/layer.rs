@@ -3,11 +3,11 @@
 use super::operations::Operations;
 use crate::app::App;
 use crate::caller::{
-    AgentCaller, AnyCaller, CallerKind, OperatorCaller, Role, UserCaller, Visitor, lookup,
+    AgentCaller, AnyCaller, CallerKind, OperatorCaller, Role, UserCaller, lookup,
 };
-use crate::http::pipeline::{self, OperationMeta, Rate, Routed};
+use crate::http::pipeline::{self, Answer, OperationMeta, Rate, Routed};
 use crate::http::request::Incoming;
-use crate::http::reply::{self, Reply};
+use crate::http::reply;
 use keepward_api::{params, types};
 pub(crate) static ACCOUNT_GET: OperationMeta = OperationMeta {
     id: "account_get",
@@ -53,6 +53,126 @@ pub(crate) static ACCOUNT_CHANGE_PASSWORD: OperationMeta = OperationMeta {
     min_role: None,
     requires_intents: false,
     audit: Some("user.change_password"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_SETTINGS: OperationMeta = OperationMeta {
+    id: "admin_settings",
+    method: "GET",
+    path: "/v1/admin/settings",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_SETTING_PUT: OperationMeta = OperationMeta {
+    id: "admin_setting_put",
+    method: "PUT",
+    path: "/v1/admin/settings/{key}",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("setting.update"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_SETTING_DELETE: OperationMeta = OperationMeta {
+    id: "admin_setting_delete",
+    method: "DELETE",
+    path: "/v1/admin/settings/{key}",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("setting.delete"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_X402: OperationMeta = OperationMeta {
+    id: "admin_x402",
+    method: "GET",
+    path: "/v1/admin/x402",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_X402_PUT: OperationMeta = OperationMeta {
+    id: "admin_x402_put",
+    method: "PUT",
+    path: "/v1/admin/x402",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("x402.update"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_USERS: OperationMeta = OperationMeta {
+    id: "admin_users",
+    method: "GET",
+    path: "/v1/admin/users",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_USER_DELETE: OperationMeta = OperationMeta {
+    id: "admin_user_delete",
+    method: "DELETE",
+    path: "/v1/admin/users/{user_id}",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("user.delete"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_ORG_LIMITS: OperationMeta = OperationMeta {
+    id: "admin_org_limits",
+    method: "GET",
+    path: "/v1/admin/orgs/{org_id}/limits",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_ORG_LIMITS_PUT: OperationMeta = OperationMeta {
+    id: "admin_org_limits_put",
+    method: "PUT",
+    path: "/v1/admin/orgs/{org_id}/limits",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("org.update_limits"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ADMIN_ORG_TIER: OperationMeta = OperationMeta {
+    id: "admin_org_tier",
+    method: "PUT",
+    path: "/v1/admin/orgs/{org_id}/billing-tier",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("org.update_tier"),
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
@@ -309,6 +429,306 @@ pub(crate) static AUTH_JWKS: OperationMeta = OperationMeta {
     planned: false,
     max_body: 5242880usize,
 };
+pub(crate) static BILLING_USAGE: OperationMeta = OperationMeta {
+    id: "billing_usage",
+    method: "GET",
+    path: "/v1/billing/usage",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static BILLING_HISTORY: OperationMeta = OperationMeta {
+    id: "billing_history",
+    method: "GET",
+    path: "/v1/billing/history",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static BILLING_SUBSCRIBE: OperationMeta = OperationMeta {
+    id: "billing_subscribe",
+    method: "POST",
+    path: "/v1/billing/subscribe",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: Some("billing.subscribe"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static BILLING_PORTAL: OperationMeta = OperationMeta {
+    id: "billing_portal",
+    method: "POST",
+    path: "/v1/billing/portal",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: Some("billing.portal"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static BILLING_SUBSCRIPTION: OperationMeta = OperationMeta {
+    id: "billing_subscription",
+    method: "GET",
+    path: "/v1/billing/subscription",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static BILLING_TOPUP: OperationMeta = OperationMeta {
+    id: "billing_topup",
+    method: "POST",
+    path: "/v1/billing/credits/topup",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: Some("billing.topup"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static BILLING_BALANCE: OperationMeta = OperationMeta {
+    id: "billing_balance",
+    method: "GET",
+    path: "/v1/billing/credits/balance",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static BILLING_TRANSACTIONS: OperationMeta = OperationMeta {
+    id: "billing_transactions",
+    method: "GET",
+    path: "/v1/billing/credits/transactions",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static BILLING_OVERAGE_METHOD: OperationMeta = OperationMeta {
+    id: "billing_overage_method",
+    method: "PATCH",
+    path: "/v1/billing/overage-method",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: Some("billing.set_overage_method"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static BILLING_WEBHOOK: OperationMeta = OperationMeta {
+    id: "billing_webhook",
+    method: "POST",
+    path: "/v1/billing/webhooks",
+    caller: CallerKind::Public,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("billing.webhook"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CHAIN_LIST: OperationMeta = OperationMeta {
+    id: "chain_list",
+    method: "GET",
+    path: "/v1/chains",
+    caller: CallerKind::Public,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CHAIN_GET: OperationMeta = OperationMeta {
+    id: "chain_get",
+    method: "GET",
+    path: "/v1/chains/{identifier}",
+    caller: CallerKind::Public,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CHAIN_LIST_ALL: OperationMeta = OperationMeta {
+    id: "chain_list_all",
+    method: "GET",
+    path: "/v1/admin/chains",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CHAIN_CREATE: OperationMeta = OperationMeta {
+    id: "chain_create",
+    method: "POST",
+    path: "/v1/admin/chains",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("chain.create"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CHAIN_UPDATE: OperationMeta = OperationMeta {
+    id: "chain_update",
+    method: "PUT",
+    path: "/v1/admin/chains/{chain_id}",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("chain.update"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CHAIN_DELETE: OperationMeta = OperationMeta {
+    id: "chain_delete",
+    method: "DELETE",
+    path: "/v1/admin/chains/{chain_id}",
+    caller: CallerKind::Operator,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("chain.delete"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CMEK_ENABLE: OperationMeta = OperationMeta {
+    id: "cmek_enable",
+    method: "POST",
+    path: "/v1/vaults/{vault_id}/cmek",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("vault.cmek_enable"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CMEK_DISABLE: OperationMeta = OperationMeta {
+    id: "cmek_disable",
+    method: "DELETE",
+    path: "/v1/vaults/{vault_id}/cmek",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("vault.cmek_disable"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CMEK_ROTATE: OperationMeta = OperationMeta {
+    id: "cmek_rotate",
+    method: "POST",
+    path: "/v1/vaults/{vault_id}/cmek-rotate",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("vault.cmek_rotate"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static CMEK_ROTATION: OperationMeta = OperationMeta {
+    id: "cmek_rotation",
+    method: "GET",
+    path: "/v1/vaults/{vault_id}/cmek-rotate/{job_id}",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static DEVICE_CODE: OperationMeta = OperationMeta {
+    id: "device_code",
+    method: "POST",
+    path: "/v1/auth/device/code",
+    caller: CallerKind::Public,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("device.request"),
+    rate: Rate::Authentication,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static DEVICE_TOKEN: OperationMeta = OperationMeta {
+    id: "device_token",
+    method: "POST",
+    path: "/v1/auth/device/token",
+    caller: CallerKind::Public,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("auth.success"),
+    rate: Rate::Authentication,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static DEVICE_STATUS: OperationMeta = OperationMeta {
+    id: "device_status",
+    method: "GET",
+    path: "/v1/auth/device/code/{user_code}",
+    caller: CallerKind::Public,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Authentication,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static DEVICE_APPROVE: OperationMeta = OperationMeta {
+    id: "device_approve",
+    method: "POST",
+    path: "/v1/auth/device/approve",
+    caller: CallerKind::User,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("device.approve"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static DEVICE_DENY: OperationMeta = OperationMeta {
+    id: "device_deny",
+    method: "POST",
+    path: "/v1/auth/device/deny",
+    caller: CallerKind::User,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("device.deny"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
 pub(crate) static HEALTH_GET: OperationMeta = OperationMeta {
     id: "health_get",
     method: "GET",
@@ -343,6 +763,114 @@ pub(crate) static META_OPENAPI: OperationMeta = OperationMeta {
     audit: None,
     rate: Rate::Principal,
     planned: false,
+    max_body: 5242880usize,
+};
+pub(crate) static MFA_STATUS: OperationMeta = OperationMeta {
+    id: "mfa_status",
+    method: "GET",
+    path: "/v1/auth/mfa/status",
+    caller: CallerKind::User,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static MFA_SETUP: OperationMeta = OperationMeta {
+    id: "mfa_setup",
+    method: "POST",
+    path: "/v1/auth/mfa/setup",
+    caller: CallerKind::User,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("mfa.setup"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static MFA_VERIFY_SETUP: OperationMeta = OperationMeta {
+    id: "mfa_verify_setup",
+    method: "POST",
+    path: "/v1/auth/mfa/verify-setup",
+    caller: CallerKind::User,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("mfa.enable"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static MFA_VERIFY: OperationMeta = OperationMeta {
+    id: "mfa_verify",
+    method: "POST",
+    path: "/v1/auth/mfa/verify",
+    caller: CallerKind::Public,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("auth.success"),
+    rate: Rate::Authentication,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static MFA_DISABLE: OperationMeta = OperationMeta {
+    id: "mfa_disable",
+    method: "DELETE",
+    path: "/v1/auth/mfa",
+    caller: CallerKind::User,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("mfa.disable"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ORG_MEMBERS: OperationMeta = OperationMeta {
+    id: "org_members",
+    method: "GET",
+    path: "/v1/org/members",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ORG_INVITE: OperationMeta = OperationMeta {
+    id: "org_invite",
+    method: "POST",
+    path: "/v1/org/invite",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: Some("org.invite"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ORG_MEMBER_UPDATE: OperationMeta = OperationMeta {
+    id: "org_member_update",
+    method: "PATCH",
+    path: "/v1/org/members/{user_id}",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: Some("org.update_member"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static ORG_MEMBER_REMOVE: OperationMeta = OperationMeta {
+    id: "org_member_remove",
+    method: "DELETE",
+    path: "/v1/org/members/{user_id}",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: Some("org.remove_member"),
+    rate: Rate::Principal,
+    planned: true,
     max_body: 5242880usize,
 };
 pub(crate) static POLICY_CREATE: OperationMeta = OperationMeta {
@@ -441,6 +969,186 @@ pub(crate) static SECRET_DELETE: OperationMeta = OperationMeta {
     planned: false,
     max_body: 5242880usize,
 };
+pub(crate) static SECURITY_IP_RULES: OperationMeta = OperationMeta {
+    id: "security_ip_rules",
+    method: "GET",
+    path: "/v1/security/ip-rules",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static SECURITY_IP_RULE_CREATE: OperationMeta = OperationMeta {
+    id: "security_ip_rule_create",
+    method: "POST",
+    path: "/v1/security/ip-rules",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: Some("ip_rule.create"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static SECURITY_IP_RULE_DELETE: OperationMeta = OperationMeta {
+    id: "security_ip_rule_delete",
+    method: "DELETE",
+    path: "/v1/security/ip-rules/{rule_id}",
+    caller: CallerKind::User,
+    min_role: Some(Role::Admin),
+    requires_intents: false,
+    audit: Some("ip_rule.delete"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static SHARE_CREATE: OperationMeta = OperationMeta {
+    id: "share_create",
+    method: "POST",
+    path: "/v1/secrets/{secret_id}/share",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("share.create"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static SHARE_ACCESS: OperationMeta = OperationMeta {
+    id: "share_access",
+    method: "GET",
+    path: "/v1/share/{share_id}",
+    caller: CallerKind::Public,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("share.access"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static SHARE_REVOKE: OperationMeta = OperationMeta {
+    id: "share_revoke",
+    method: "DELETE",
+    path: "/v1/share/{share_id}",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("share.revoke"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static SHARE_OUTBOUND: OperationMeta = OperationMeta {
+    id: "share_outbound",
+    method: "GET",
+    path: "/v1/shares/outbound",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static SHARE_INBOUND: OperationMeta = OperationMeta {
+    id: "share_inbound",
+    method: "GET",
+    path: "/v1/shares/inbound",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static SHARE_ACCEPT: OperationMeta = OperationMeta {
+    id: "share_accept",
+    method: "POST",
+    path: "/v1/shares/{share_id}/accept",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("share.accept"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static SHARE_DECLINE: OperationMeta = OperationMeta {
+    id: "share_decline",
+    method: "POST",
+    path: "/v1/shares/{share_id}/decline",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: Some("share.decline"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static TRANSACTION_SUBMIT: OperationMeta = OperationMeta {
+    id: "transaction_submit",
+    method: "POST",
+    path: "/v1/agents/{agent_id}/transactions",
+    caller: CallerKind::Agent,
+    min_role: None,
+    requires_intents: true,
+    audit: Some("transaction.submit"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static TRANSACTION_LIST: OperationMeta = OperationMeta {
+    id: "transaction_list",
+    method: "GET",
+    path: "/v1/agents/{agent_id}/transactions",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static TRANSACTION_GET: OperationMeta = OperationMeta {
+    id: "transaction_get",
+    method: "GET",
+    path: "/v1/agents/{agent_id}/transactions/{tx_id}",
+    caller: CallerKind::Any,
+    min_role: None,
+    requires_intents: false,
+    audit: None,
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static TRANSACTION_SIMULATE: OperationMeta = OperationMeta {
+    id: "transaction_simulate",
+    method: "POST",
+    path: "/v1/agents/{agent_id}/transactions/simulate",
+    caller: CallerKind::Agent,
+    min_role: None,
+    requires_intents: true,
+    audit: Some("transaction.simulate"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
+pub(crate) static TRANSACTION_SIMULATE_BUNDLE: OperationMeta = OperationMeta {
+    id: "transaction_simulate_bundle",
+    method: "POST",
+    path: "/v1/agents/{agent_id}/transactions/simulate-bundle",
+    caller: CallerKind::Agent,
+    min_role: None,
+    requires_intents: true,
+    audit: Some("transaction.simulate"),
+    rate: Rate::Principal,
+    planned: true,
+    max_body: 5242880usize,
+};
 pub(crate) static VAULT_CREATE: OperationMeta = OperationMeta {
     id: "vault_create",
     method: "POST",
@@ -495,6 +1203,16 @@ pub(crate) static ALL: &[&OperationMeta] = &[
     &ACCOUNT_UPDATE,
     &ACCOUNT_DELETE,
     &ACCOUNT_CHANGE_PASSWORD,
+    &ADMIN_SETTINGS,
+    &ADMIN_SETTING_PUT,
+    &ADMIN_SETTING_DELETE,
+    &ADMIN_X402,
+    &ADMIN_X402_PUT,
+    &ADMIN_USERS,
+    &ADMIN_USER_DELETE,
+    &ADMIN_ORG_LIMITS,
+    &ADMIN_ORG_LIMITS_PUT,
+    &ADMIN_ORG_TIER,
     &AGENT_ENROLL,
     &AGENT_REGISTER,
     &AGENT_LIST,
@@ -516,9 +1234,43 @@ pub(crate) static ALL: &[&OperationMeta] = &[
     &AUTH_VERIFY_EMAIL,
     &AUTH_GOOGLE,
     &AUTH_JWKS,
+    &BILLING_USAGE,
+    &BILLING_HISTORY,
+    &BILLING_SUBSCRIBE,
+    &BILLING_PORTAL,
+    &BILLING_SUBSCRIPTION,
+    &BILLING_TOPUP,
+    &BILLING_BALANCE,
+    &BILLING_TRANSACTIONS,
+    &BILLING_OVERAGE_METHOD,
+    &BILLING_WEBHOOK,
+    &CHAIN_LIST,
+    &CHAIN_GET,
+    &CHAIN_LIST_ALL,
+    &CHAIN_CREATE,
+    &CHAIN_UPDATE,
+    &CHAIN_DELETE,
+    &CMEK_ENABLE,
+    &CMEK_DISABLE,
+    &CMEK_ROTATE,
+    &CMEK_ROTATION,
+    &DEVICE_CODE,
+    &DEVICE_TOKEN,
+    &DEVICE_STATUS,
+    &DEVICE_APPROVE,
+    &DEVICE_DENY,
     &HEALTH_GET,
     &HEALTH_HSM,
     &META_OPENAPI,
+    &MFA_STATUS,
+    &MFA_SETUP,
+    &MFA_VERIFY_SETUP,
+    &MFA_VERIFY,
+    &MFA_DISABLE,
+    &ORG_MEMBERS,
+    &ORG_INVITE,
+    &ORG_MEMBER_UPDATE,
+    &ORG_MEMBER_REMOVE,
     &POLICY_CREATE,
     &POLICY_LIST,
     &POLICY_UPDATE,
@@ -527,12 +1279,27 @@ pub(crate) static ALL: &[&OperationMeta] = &[
     &SECRET_PUT,
     &SECRET_GET,
     &SECRET_DELETE,
+    &SECURITY_IP_RULES,
+    &SECURITY_IP_RULE_CREATE,
+    &SECURITY_IP_RULE_DELETE,
+    &SHARE_CREATE,
+    &SHARE_ACCESS,
+    &SHARE_REVOKE,
+    &SHARE_OUTBOUND,
+    &SHARE_INBOUND,
+    &SHARE_ACCEPT,
+    &SHARE_DECLINE,
+    &TRANSACTION_SUBMIT,
+    &TRANSACTION_LIST,
+    &TRANSACTION_GET,
+    &TRANSACTION_SIMULATE,
+    &TRANSACTION_SIMULATE_BUNDLE,
     &VAULT_CREATE,
     &VAULT_LIST,
     &VAULT_GET,
     &VAULT_DELETE,
 ];
-async fn account_get(app: &App, incoming: Incoming) -> Reply {
+async fn account_get(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &ACCOUNT_GET,
@@ -542,7 +1309,7 @@ async fn account_get(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     UserCaller,
                     _,
-                >(app, &ACCOUNT_GET, &mut incoming, params)
+                >(app, &ACCOUNT_GET, incoming, params)
                     .await?;
                 let out = app.account_get(caller).await?;
                 reply::json(200u16, &out)
@@ -550,19 +1317,53 @@ async fn account_get(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn account_update(app: &App, incoming: Incoming) -> Reply {
+async fn account_update(app: &App, incoming: Incoming) -> Answer {
     pipeline::planned::<UserCaller>(app, &ACCOUNT_UPDATE, incoming).await
 }
-async fn account_delete(app: &App, incoming: Incoming) -> Reply {
+async fn account_delete(app: &App, incoming: Incoming) -> Answer {
     pipeline::planned::<UserCaller>(app, &ACCOUNT_DELETE, incoming).await
 }
-async fn account_change_password(app: &App, incoming: Incoming) -> Reply {
+async fn account_change_password(app: &App, incoming: Incoming) -> Answer {
     pipeline::planned::<UserCaller>(app, &ACCOUNT_CHANGE_PASSWORD, incoming).await
 }
-async fn agent_enroll(app: &App, incoming: Incoming) -> Reply {
-    pipeline::planned::<Visitor>(app, &AGENT_ENROLL, incoming).await
+async fn admin_settings(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_SETTINGS, incoming).await
 }
-async fn agent_register(app: &App, incoming: Incoming) -> Reply {
+async fn admin_setting_put(app: &App, incoming: Incoming, raw_key: &str) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_SETTING_PUT, incoming).await
+}
+async fn admin_setting_delete(app: &App, incoming: Incoming, raw_key: &str) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_SETTING_DELETE, incoming).await
+}
+async fn admin_x402(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_X402, incoming).await
+}
+async fn admin_x402_put(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_X402_PUT, incoming).await
+}
+async fn admin_users(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_USERS, incoming).await
+}
+async fn admin_user_delete(app: &App, incoming: Incoming, raw_user_id: &str) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_USER_DELETE, incoming).await
+}
+async fn admin_org_limits(app: &App, incoming: Incoming, raw_org_id: &str) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_ORG_LIMITS, incoming).await
+}
+async fn admin_org_limits_put(
+    app: &App,
+    incoming: Incoming,
+    raw_org_id: &str,
+) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_ORG_LIMITS_PUT, incoming).await
+}
+async fn admin_org_tier(app: &App, incoming: Incoming, raw_org_id: &str) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &ADMIN_ORG_TIER, incoming).await
+}
+async fn agent_enroll(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned_public(app, &AGENT_ENROLL, incoming).await
+}
+async fn agent_register(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AGENT_REGISTER,
@@ -572,7 +1373,7 @@ async fn agent_register(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     UserCaller,
                     _,
-                >(app, &AGENT_REGISTER, &mut incoming, params)
+                >(app, &AGENT_REGISTER, incoming, params)
                     .await?;
                 let body = incoming.json_body(&AGENT_REGISTER);
                 let out = app.agent_register(caller, body).await?;
@@ -581,7 +1382,7 @@ async fn agent_register(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn agent_list(app: &App, incoming: Incoming) -> Reply {
+async fn agent_list(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AGENT_LIST,
@@ -591,7 +1392,7 @@ async fn agent_list(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     UserCaller,
                     _,
-                >(app, &AGENT_LIST, &mut incoming, params)
+                >(app, &AGENT_LIST, incoming, params)
                     .await?;
                 let out = app.agent_list(caller).await?;
                 reply::json(200u16, &out)
@@ -599,7 +1400,7 @@ async fn agent_list(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn agent_me(app: &App, incoming: Incoming) -> Reply {
+async fn agent_me(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AGENT_ME,
@@ -609,7 +1410,7 @@ async fn agent_me(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     AgentCaller,
                     _,
-                >(app, &AGENT_ME, &mut incoming, params)
+                >(app, &AGENT_ME, incoming, params)
                     .await?;
                 let out = app.agent_me(caller).await?;
                 reply::json(200u16, &out)
@@ -617,7 +1418,7 @@ async fn agent_me(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn agent_get(app: &App, incoming: Incoming, raw_agent_id: &str) -> Reply {
+async fn agent_get(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
     pipeline::run(
             app,
             &AGENT_GET,
@@ -630,7 +1431,15 @@ async fn agent_get(app: &App, incoming: Incoming, raw_agent_id: &str) -> Reply {
                     AnyCaller,
                     _,
                     lookup::Agent,
-                >(app, &AGENT_GET, &mut incoming, params, lookup::Agent::of)
+                >(
+                        app,
+                        &AGENT_GET,
+                        incoming,
+                        params,
+                        |params| lookup::Agent {
+                            agent_id: params.agent_id.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.agent_get(caller, found, params).await?;
                 reply::json(200u16, &out)
@@ -638,7 +1447,7 @@ async fn agent_get(app: &App, incoming: Incoming, raw_agent_id: &str) -> Reply {
         )
         .await
 }
-async fn agent_update(app: &App, incoming: Incoming, raw_agent_id: &str) -> Reply {
+async fn agent_update(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
     pipeline::run(
             app,
             &AGENT_UPDATE,
@@ -651,7 +1460,15 @@ async fn agent_update(app: &App, incoming: Incoming, raw_agent_id: &str) -> Repl
                     UserCaller,
                     _,
                     lookup::Agent,
-                >(app, &AGENT_UPDATE, &mut incoming, params, lookup::Agent::of)
+                >(
+                        app,
+                        &AGENT_UPDATE,
+                        incoming,
+                        params,
+                        |params| lookup::Agent {
+                            agent_id: params.agent_id.clone(),
+                        },
+                    )
                     .await?;
                 let body = incoming.json_body(&AGENT_UPDATE);
                 let out = app.agent_update(caller, found, params, body).await?;
@@ -660,7 +1477,7 @@ async fn agent_update(app: &App, incoming: Incoming, raw_agent_id: &str) -> Repl
         )
         .await
 }
-async fn agent_deactivate(app: &App, incoming: Incoming, raw_agent_id: &str) -> Reply {
+async fn agent_deactivate(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
     pipeline::run(
             app,
             &AGENT_DEACTIVATE,
@@ -673,7 +1490,15 @@ async fn agent_deactivate(app: &App, incoming: Incoming, raw_agent_id: &str) -> 
                     UserCaller,
                     _,
                     lookup::Agent,
-                >(app, &AGENT_DEACTIVATE, &mut incoming, params, lookup::Agent::of)
+                >(
+                        app,
+                        &AGENT_DEACTIVATE,
+                        incoming,
+                        params,
+                        |params| lookup::Agent {
+                            agent_id: params.agent_id.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.agent_deactivate(caller, found, params).await?;
                 {
@@ -684,7 +1509,7 @@ async fn agent_deactivate(app: &App, incoming: Incoming, raw_agent_id: &str) -> 
         )
         .await
 }
-async fn agent_rotate_key(app: &App, incoming: Incoming, raw_agent_id: &str) -> Reply {
+async fn agent_rotate_key(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
     pipeline::run(
             app,
             &AGENT_ROTATE_KEY,
@@ -697,7 +1522,15 @@ async fn agent_rotate_key(app: &App, incoming: Incoming, raw_agent_id: &str) -> 
                     UserCaller,
                     _,
                     lookup::Agent,
-                >(app, &AGENT_ROTATE_KEY, &mut incoming, params, lookup::Agent::of)
+                >(
+                        app,
+                        &AGENT_ROTATE_KEY,
+                        incoming,
+                        params,
+                        |params| lookup::Agent {
+                            agent_id: params.agent_id.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.agent_rotate_key(caller, found, params).await?;
                 reply::json(200u16, &out.into_inner())
@@ -705,7 +1538,7 @@ async fn agent_rotate_key(app: &App, incoming: Incoming, raw_agent_id: &str) -> 
         )
         .await
 }
-async fn api_key_create(app: &App, incoming: Incoming) -> Reply {
+async fn api_key_create(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &API_KEY_CREATE,
@@ -715,7 +1548,7 @@ async fn api_key_create(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     UserCaller,
                     _,
-                >(app, &API_KEY_CREATE, &mut incoming, params)
+                >(app, &API_KEY_CREATE, incoming, params)
                     .await?;
                 let body = incoming.json_body(&API_KEY_CREATE);
                 let out = app.api_key_create(caller, body).await?;
@@ -724,7 +1557,7 @@ async fn api_key_create(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn api_key_list(app: &App, incoming: Incoming) -> Reply {
+async fn api_key_list(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &API_KEY_LIST,
@@ -734,7 +1567,7 @@ async fn api_key_list(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     UserCaller,
                     _,
-                >(app, &API_KEY_LIST, &mut incoming, params)
+                >(app, &API_KEY_LIST, incoming, params)
                     .await?;
                 let out = app.api_key_list(caller).await?;
                 reply::json(200u16, &out)
@@ -742,7 +1575,7 @@ async fn api_key_list(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn api_key_delete(app: &App, incoming: Incoming, raw_key_id: &str) -> Reply {
+async fn api_key_delete(app: &App, incoming: Incoming, raw_key_id: &str) -> Answer {
     pipeline::run(
             app,
             &API_KEY_DELETE,
@@ -754,7 +1587,7 @@ async fn api_key_delete(app: &App, incoming: Incoming, raw_key_id: &str) -> Repl
                 let (caller, params) = pipeline::admit::<
                     UserCaller,
                     _,
-                >(app, &API_KEY_DELETE, &mut incoming, params)
+                >(app, &API_KEY_DELETE, incoming, params)
                     .await?;
                 let out = app.api_key_delete(caller, params).await?;
                 {
@@ -765,7 +1598,7 @@ async fn api_key_delete(app: &App, incoming: Incoming, raw_key_id: &str) -> Repl
         )
         .await
 }
-async fn audit_events(app: &App, incoming: Incoming) -> Reply {
+async fn audit_events(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AUDIT_EVENTS,
@@ -783,7 +1616,7 @@ async fn audit_events(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     AnyCaller,
                     _,
-                >(app, &AUDIT_EVENTS, &mut incoming, params)
+                >(app, &AUDIT_EVENTS, incoming, params)
                     .await?;
                 let out = app.audit_events(caller, params).await?;
                 reply::json(200u16, &out)
@@ -791,18 +1624,19 @@ async fn audit_events(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn auth_signup(app: &App, incoming: Incoming) -> Reply {
+async fn auth_signup(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AUTH_SIGNUP,
             incoming,
             async |incoming: &mut Incoming| {
                 let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    Visitor,
-                    _,
-                >(app, &AUTH_SIGNUP, &mut incoming, params)
-                    .await?;
+                let (caller, params) = pipeline::admit_public(
+                    app,
+                    &AUTH_SIGNUP,
+                    incoming,
+                    params,
+                )?;
                 let body = incoming.json_body(&AUTH_SIGNUP);
                 let out = app.auth_signup(caller, body).await?;
                 reply::json(200u16, &out.into_inner())
@@ -810,18 +1644,19 @@ async fn auth_signup(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn auth_token(app: &App, incoming: Incoming) -> Reply {
+async fn auth_token(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AUTH_TOKEN,
             incoming,
             async |incoming: &mut Incoming| {
                 let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    Visitor,
-                    _,
-                >(app, &AUTH_TOKEN, &mut incoming, params)
-                    .await?;
+                let (caller, params) = pipeline::admit_public(
+                    app,
+                    &AUTH_TOKEN,
+                    incoming,
+                    params,
+                )?;
                 let body = incoming.json_body(&AUTH_TOKEN);
                 let out = app.auth_token(caller, body).await?;
                 reply::json(200u16, &out.into_inner())
@@ -829,7 +1664,7 @@ async fn auth_token(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn auth_revoke(app: &App, incoming: Incoming) -> Reply {
+async fn auth_revoke(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AUTH_REVOKE,
@@ -839,7 +1674,7 @@ async fn auth_revoke(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     AnyCaller,
                     _,
-                >(app, &AUTH_REVOKE, &mut incoming, params)
+                >(app, &AUTH_REVOKE, incoming, params)
                     .await?;
                 let out = app.auth_revoke(caller).await?;
                 {
@@ -850,18 +1685,19 @@ async fn auth_revoke(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn auth_agent_token(app: &App, incoming: Incoming) -> Reply {
+async fn auth_agent_token(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AUTH_AGENT_TOKEN,
             incoming,
             async |incoming: &mut Incoming| {
                 let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    Visitor,
-                    _,
-                >(app, &AUTH_AGENT_TOKEN, &mut incoming, params)
-                    .await?;
+                let (caller, params) = pipeline::admit_public(
+                    app,
+                    &AUTH_AGENT_TOKEN,
+                    incoming,
+                    params,
+                )?;
                 let body = incoming.json_body(&AUTH_AGENT_TOKEN);
                 let out = app.auth_agent_token(caller, body).await?;
                 reply::json(200u16, &out.into_inner())
@@ -869,18 +1705,19 @@ async fn auth_agent_token(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn auth_api_key_token(app: &App, incoming: Incoming) -> Reply {
+async fn auth_api_key_token(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AUTH_API_KEY_TOKEN,
             incoming,
             async |incoming: &mut Incoming| {
                 let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    Visitor,
-                    _,
-                >(app, &AUTH_API_KEY_TOKEN, &mut incoming, params)
-                    .await?;
+                let (caller, params) = pipeline::admit_public(
+                    app,
+                    &AUTH_API_KEY_TOKEN,
+                    incoming,
+                    params,
+                )?;
                 let body = incoming.json_body(&AUTH_API_KEY_TOKEN);
                 let out = app.auth_api_key_token(caller, body).await?;
                 reply::json(200u16, &out.into_inner())
@@ -888,18 +1725,19 @@ async fn auth_api_key_token(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn auth_refresh(app: &App, incoming: Incoming) -> Reply {
+async fn auth_refresh(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AUTH_REFRESH,
             incoming,
             async |incoming: &mut Incoming| {
                 let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    Visitor,
-                    _,
-                >(app, &AUTH_REFRESH, &mut incoming, params)
-                    .await?;
+                let (caller, params) = pipeline::admit_public(
+                    app,
+                    &AUTH_REFRESH,
+                    incoming,
+                    params,
+                )?;
                 let body = incoming.json_body(&AUTH_REFRESH);
                 let out = app.auth_refresh(caller, body).await?;
                 match out {}
@@ -907,85 +1745,196 @@ async fn auth_refresh(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn auth_verify_email(app: &App, incoming: Incoming) -> Reply {
-    pipeline::planned::<Visitor>(app, &AUTH_VERIFY_EMAIL, incoming).await
+async fn auth_verify_email(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned_public(app, &AUTH_VERIFY_EMAIL, incoming).await
 }
-async fn auth_google(app: &App, incoming: Incoming) -> Reply {
-    pipeline::planned::<Visitor>(app, &AUTH_GOOGLE, incoming).await
+async fn auth_google(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned_public(app, &AUTH_GOOGLE, incoming).await
 }
-async fn auth_jwks(app: &App, incoming: Incoming) -> Reply {
+async fn auth_jwks(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &AUTH_JWKS,
             incoming,
             async |incoming: &mut Incoming| {
                 let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    Visitor,
-                    _,
-                >(app, &AUTH_JWKS, &mut incoming, params)
-                    .await?;
+                let (caller, params) = pipeline::admit_public(
+                    app,
+                    &AUTH_JWKS,
+                    incoming,
+                    params,
+                )?;
                 let out = app.auth_jwks(caller).await?;
                 reply::json(200u16, &out)
             },
         )
         .await
 }
-async fn health_get(app: &App, incoming: Incoming) -> Reply {
+async fn billing_usage(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &BILLING_USAGE, incoming).await
+}
+async fn billing_history(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &BILLING_HISTORY, incoming).await
+}
+async fn billing_subscribe(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &BILLING_SUBSCRIBE, incoming).await
+}
+async fn billing_portal(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &BILLING_PORTAL, incoming).await
+}
+async fn billing_subscription(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &BILLING_SUBSCRIPTION, incoming).await
+}
+async fn billing_topup(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &BILLING_TOPUP, incoming).await
+}
+async fn billing_balance(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &BILLING_BALANCE, incoming).await
+}
+async fn billing_transactions(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &BILLING_TRANSACTIONS, incoming).await
+}
+async fn billing_overage_method(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &BILLING_OVERAGE_METHOD, incoming).await
+}
+async fn billing_webhook(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned_public(app, &BILLING_WEBHOOK, incoming).await
+}
+async fn chain_list(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned_public(app, &CHAIN_LIST, incoming).await
+}
+async fn chain_get(app: &App, incoming: Incoming, raw_identifier: &str) -> Answer {
+    pipeline::planned_public(app, &CHAIN_GET, incoming).await
+}
+async fn chain_list_all(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &CHAIN_LIST_ALL, incoming).await
+}
+async fn chain_create(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &CHAIN_CREATE, incoming).await
+}
+async fn chain_update(app: &App, incoming: Incoming, raw_chain_id: &str) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &CHAIN_UPDATE, incoming).await
+}
+async fn chain_delete(app: &App, incoming: Incoming, raw_chain_id: &str) -> Answer {
+    pipeline::planned::<OperatorCaller>(app, &CHAIN_DELETE, incoming).await
+}
+async fn cmek_enable(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &CMEK_ENABLE, incoming).await
+}
+async fn cmek_disable(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &CMEK_DISABLE, incoming).await
+}
+async fn cmek_rotate(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &CMEK_ROTATE, incoming).await
+}
+async fn cmek_rotation(
+    app: &App,
+    incoming: Incoming,
+    raw_vault_id: &str,
+    raw_job_id: &str,
+) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &CMEK_ROTATION, incoming).await
+}
+async fn device_code(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned_public(app, &DEVICE_CODE, incoming).await
+}
+async fn device_token(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned_public(app, &DEVICE_TOKEN, incoming).await
+}
+async fn device_status(app: &App, incoming: Incoming, raw_user_code: &str) -> Answer {
+    pipeline::planned_public(app, &DEVICE_STATUS, incoming).await
+}
+async fn device_approve(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &DEVICE_APPROVE, incoming).await
+}
+async fn device_deny(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &DEVICE_DENY, incoming).await
+}
+async fn health_get(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &HEALTH_GET,
             incoming,
             async |incoming: &mut Incoming| {
                 let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    Visitor,
-                    _,
-                >(app, &HEALTH_GET, &mut incoming, params)
-                    .await?;
+                let (caller, params) = pipeline::admit_public(
+                    app,
+                    &HEALTH_GET,
+                    incoming,
+                    params,
+                )?;
                 let out = app.health_get(caller).await?;
                 reply::json(200u16, &out)
             },
         )
         .await
 }
-async fn health_hsm(app: &App, incoming: Incoming) -> Reply {
+async fn health_hsm(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &HEALTH_HSM,
             incoming,
             async |incoming: &mut Incoming| {
                 let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    Visitor,
-                    _,
-                >(app, &HEALTH_HSM, &mut incoming, params)
-                    .await?;
+                let (caller, params) = pipeline::admit_public(
+                    app,
+                    &HEALTH_HSM,
+                    incoming,
+                    params,
+                )?;
                 let out = app.health_hsm(caller).await?;
                 reply::json(200u16, &out)
             },
         )
         .await
 }
-async fn meta_openapi(app: &App, incoming: Incoming) -> Reply {
+async fn meta_openapi(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &META_OPENAPI,
             incoming,
             async |incoming: &mut Incoming| {
                 let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    Visitor,
-                    _,
-                >(app, &META_OPENAPI, &mut incoming, params)
-                    .await?;
+                let (caller, params) = pipeline::admit_public(
+                    app,
+                    &META_OPENAPI,
+                    incoming,
+                    params,
+                )?;
                 let out = app.meta_openapi(caller).await?;
                 reply::json(200u16, &out)
             },
         )
         .await
 }
-async fn policy_create(app: &App, incoming: Incoming, raw_vault_id: &str) -> Reply {
+async fn mfa_status(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &MFA_STATUS, incoming).await
+}
+async fn mfa_setup(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &MFA_SETUP, incoming).await
+}
+async fn mfa_verify_setup(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &MFA_VERIFY_SETUP, incoming).await
+}
+async fn mfa_verify(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned_public(app, &MFA_VERIFY, incoming).await
+}
+async fn mfa_disable(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &MFA_DISABLE, incoming).await
+}
+async fn org_members(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &ORG_MEMBERS, incoming).await
+}
+async fn org_invite(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &ORG_INVITE, incoming).await
+}
+async fn org_member_update(app: &App, incoming: Incoming, raw_user_id: &str) -> Answer {
+    pipeline::planned::<UserCaller>(app, &ORG_MEMBER_UPDATE, incoming).await
+}
+async fn org_member_remove(app: &App, incoming: Incoming, raw_user_id: &str) -> Answer {
+    pipeline::planned::<UserCaller>(app, &ORG_MEMBER_REMOVE, incoming).await
+}
+async fn policy_create(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
     pipeline::run(
             app,
             &POLICY_CREATE,
@@ -998,7 +1947,15 @@ async fn policy_create(app: &App, incoming: Incoming, raw_vault_id: &str) -> Rep
                     AnyCaller,
                     _,
                     lookup::Vault,
-                >(app, &POLICY_CREATE, &mut incoming, params, lookup::Vault::of)
+                >(
+                        app,
+                        &POLICY_CREATE,
+                        incoming,
+                        params,
+                        |params| lookup::Vault {
+                            vault_id: params.vault_id.clone(),
+                        },
+                    )
                     .await?;
                 let body = incoming.json_body(&POLICY_CREATE);
                 let out = app.policy_create(caller, found, params, body).await?;
@@ -1007,7 +1964,7 @@ async fn policy_create(app: &App, incoming: Incoming, raw_vault_id: &str) -> Rep
         )
         .await
 }
-async fn policy_list(app: &App, incoming: Incoming, raw_vault_id: &str) -> Reply {
+async fn policy_list(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
     pipeline::run(
             app,
             &POLICY_LIST,
@@ -1020,7 +1977,15 @@ async fn policy_list(app: &App, incoming: Incoming, raw_vault_id: &str) -> Reply
                     AnyCaller,
                     _,
                     lookup::Vault,
-                >(app, &POLICY_LIST, &mut incoming, params, lookup::Vault::of)
+                >(
+                        app,
+                        &POLICY_LIST,
+                        incoming,
+                        params,
+                        |params| lookup::Vault {
+                            vault_id: params.vault_id.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.policy_list(caller, found, params).await?;
                 reply::json(200u16, &out)
@@ -1033,7 +1998,7 @@ async fn policy_update(
     incoming: Incoming,
     raw_vault_id: &str,
     raw_policy_id: &str,
-) -> Reply {
+) -> Answer {
     pipeline::run(
             app,
             &POLICY_UPDATE,
@@ -1047,7 +2012,15 @@ async fn policy_update(
                     AnyCaller,
                     _,
                     lookup::Vault,
-                >(app, &POLICY_UPDATE, &mut incoming, params, lookup::Vault::of)
+                >(
+                        app,
+                        &POLICY_UPDATE,
+                        incoming,
+                        params,
+                        |params| lookup::Vault {
+                            vault_id: params.vault_id.clone(),
+                        },
+                    )
                     .await?;
                 let body = incoming.json_body(&POLICY_UPDATE);
                 let out = app.policy_update(caller, found, params, body).await?;
@@ -1061,7 +2034,7 @@ async fn policy_delete(
     incoming: Incoming,
     raw_vault_id: &str,
     raw_policy_id: &str,
-) -> Reply {
+) -> Answer {
     pipeline::run(
             app,
             &POLICY_DELETE,
@@ -1075,7 +2048,15 @@ async fn policy_delete(
                     AnyCaller,
                     _,
                     lookup::Vault,
-                >(app, &POLICY_DELETE, &mut incoming, params, lookup::Vault::of)
+                >(
+                        app,
+                        &POLICY_DELETE,
+                        incoming,
+                        params,
+                        |params| lookup::Vault {
+                            vault_id: params.vault_id.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.policy_delete(caller, found, params).await?;
                 {
@@ -1086,7 +2067,7 @@ async fn policy_delete(
         )
         .await
 }
-async fn secret_list(app: &App, incoming: Incoming, raw_vault_id: &str) -> Reply {
+async fn secret_list(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
     pipeline::run(
             app,
             &SECRET_LIST,
@@ -1100,7 +2081,15 @@ async fn secret_list(app: &App, incoming: Incoming, raw_vault_id: &str) -> Reply
                     AnyCaller,
                     _,
                     lookup::Vault,
-                >(app, &SECRET_LIST, &mut incoming, params, lookup::Vault::of)
+                >(
+                        app,
+                        &SECRET_LIST,
+                        incoming,
+                        params,
+                        |params| lookup::Vault {
+                            vault_id: params.vault_id.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.secret_list(caller, found, params).await?;
                 reply::json(200u16, &out)
@@ -1113,7 +2102,7 @@ async fn secret_put(
     incoming: Incoming,
     raw_vault_id: &str,
     raw_path: &str,
-) -> Reply {
+) -> Answer {
     pipeline::run(
             app,
             &SECRET_PUT,
@@ -1127,7 +2116,16 @@ async fn secret_put(
                     AnyCaller,
                     _,
                     lookup::Secret,
-                >(app, &SECRET_PUT, &mut incoming, params, lookup::Secret::of)
+                >(
+                        app,
+                        &SECRET_PUT,
+                        incoming,
+                        params,
+                        |params| lookup::Secret {
+                            vault_id: params.vault_id.clone(),
+                            path: params.path.clone(),
+                        },
+                    )
                     .await?;
                 let body = incoming.json_body(&SECRET_PUT);
                 let out = app.secret_put(caller, found, params, body).await?;
@@ -1141,7 +2139,7 @@ async fn secret_get(
     incoming: Incoming,
     raw_vault_id: &str,
     raw_path: &str,
-) -> Reply {
+) -> Answer {
     pipeline::run(
             app,
             &SECRET_GET,
@@ -1155,7 +2153,16 @@ async fn secret_get(
                     AnyCaller,
                     _,
                     lookup::Secret,
-                >(app, &SECRET_GET, &mut incoming, params, lookup::Secret::of)
+                >(
+                        app,
+                        &SECRET_GET,
+                        incoming,
+                        params,
+                        |params| lookup::Secret {
+                            vault_id: params.vault_id.clone(),
+                            path: params.path.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.secret_get(caller, found, params).await?;
                 reply::json(200u16, &out.into_inner())
@@ -1168,7 +2175,7 @@ async fn secret_delete(
     incoming: Incoming,
     raw_vault_id: &str,
     raw_path: &str,
-) -> Reply {
+) -> Answer {
     pipeline::run(
             app,
             &SECRET_DELETE,
@@ -1182,7 +2189,16 @@ async fn secret_delete(
                     AnyCaller,
                     _,
                     lookup::Secret,
-                >(app, &SECRET_DELETE, &mut incoming, params, lookup::Secret::of)
+                >(
+                        app,
+                        &SECRET_DELETE,
+                        incoming,
+                        params,
+                        |params| lookup::Secret {
+                            vault_id: params.vault_id.clone(),
+                            path: params.path.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.secret_delete(caller, found, params).await?;
                 {
@@ -1193,7 +2209,73 @@ async fn secret_delete(
         )
         .await
 }
-async fn vault_create(app: &App, incoming: Incoming) -> Reply {
+async fn security_ip_rules(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &SECURITY_IP_RULES, incoming).await
+}
+async fn security_ip_rule_create(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<UserCaller>(app, &SECURITY_IP_RULE_CREATE, incoming).await
+}
+async fn security_ip_rule_delete(
+    app: &App,
+    incoming: Incoming,
+    raw_rule_id: &str,
+) -> Answer {
+    pipeline::planned::<UserCaller>(app, &SECURITY_IP_RULE_DELETE, incoming).await
+}
+async fn share_create(app: &App, incoming: Incoming, raw_secret_id: &str) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &SHARE_CREATE, incoming).await
+}
+async fn share_access(app: &App, incoming: Incoming, raw_share_id: &str) -> Answer {
+    pipeline::planned_public(app, &SHARE_ACCESS, incoming).await
+}
+async fn share_revoke(app: &App, incoming: Incoming, raw_share_id: &str) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &SHARE_REVOKE, incoming).await
+}
+async fn share_outbound(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &SHARE_OUTBOUND, incoming).await
+}
+async fn share_inbound(app: &App, incoming: Incoming) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &SHARE_INBOUND, incoming).await
+}
+async fn share_accept(app: &App, incoming: Incoming, raw_share_id: &str) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &SHARE_ACCEPT, incoming).await
+}
+async fn share_decline(app: &App, incoming: Incoming, raw_share_id: &str) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &SHARE_DECLINE, incoming).await
+}
+async fn transaction_submit(
+    app: &App,
+    incoming: Incoming,
+    raw_agent_id: &str,
+) -> Answer {
+    pipeline::planned::<AgentCaller>(app, &TRANSACTION_SUBMIT, incoming).await
+}
+async fn transaction_list(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &TRANSACTION_LIST, incoming).await
+}
+async fn transaction_get(
+    app: &App,
+    incoming: Incoming,
+    raw_agent_id: &str,
+    raw_tx_id: &str,
+) -> Answer {
+    pipeline::planned::<AnyCaller>(app, &TRANSACTION_GET, incoming).await
+}
+async fn transaction_simulate(
+    app: &App,
+    incoming: Incoming,
+    raw_agent_id: &str,
+) -> Answer {
+    pipeline::planned::<AgentCaller>(app, &TRANSACTION_SIMULATE, incoming).await
+}
+async fn transaction_simulate_bundle(
+    app: &App,
+    incoming: Incoming,
+    raw_agent_id: &str,
+) -> Answer {
+    pipeline::planned::<AgentCaller>(app, &TRANSACTION_SIMULATE_BUNDLE, incoming).await
+}
+async fn vault_create(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &VAULT_CREATE,
@@ -1203,7 +2285,7 @@ async fn vault_create(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     AnyCaller,
                     _,
-                >(app, &VAULT_CREATE, &mut incoming, params)
+                >(app, &VAULT_CREATE, incoming, params)
                     .await?;
                 let body = incoming.json_body(&VAULT_CREATE);
                 let out = app.vault_create(caller, body).await?;
@@ -1212,7 +2294,7 @@ async fn vault_create(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn vault_list(app: &App, incoming: Incoming) -> Reply {
+async fn vault_list(app: &App, incoming: Incoming) -> Answer {
     pipeline::run(
             app,
             &VAULT_LIST,
@@ -1222,7 +2304,7 @@ async fn vault_list(app: &App, incoming: Incoming) -> Reply {
                 let (caller, params) = pipeline::admit::<
                     AnyCaller,
                     _,
-                >(app, &VAULT_LIST, &mut incoming, params)
+                >(app, &VAULT_LIST, incoming, params)
                     .await?;
                 let out = app.vault_list(caller).await?;
                 reply::json(200u16, &out)
@@ -1230,7 +2312,7 @@ async fn vault_list(app: &App, incoming: Incoming) -> Reply {
         )
         .await
 }
-async fn vault_get(app: &App, incoming: Incoming, raw_vault_id: &str) -> Reply {
+async fn vault_get(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
     pipeline::run(
             app,
             &VAULT_GET,
@@ -1243,7 +2325,15 @@ async fn vault_get(app: &App, incoming: Incoming, raw_vault_id: &str) -> Reply {
                     AnyCaller,
                     _,
                     lookup::Vault,
-                >(app, &VAULT_GET, &mut incoming, params, lookup::Vault::of)
+                >(
+                        app,
+                        &VAULT_GET,
+                        incoming,
+                        params,
+                        |params| lookup::Vault {
+                            vault_id: params.vault_id.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.vault_get(caller, found, params).await?;
                 reply::json(200u16, &out)
@@ -1251,7 +2341,7 @@ async fn vault_get(app: &App, incoming: Incoming, raw_vault_id: &str) -> Reply {
         )
         .await
 }
-async fn vault_delete(app: &App, incoming: Incoming, raw_vault_id: &str) -> Reply {
+async fn vault_delete(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
     pipeline::run(
             app,
             &VAULT_DELETE,
@@ -1264,7 +2354,15 @@ async fn vault_delete(app: &App, incoming: Incoming, raw_vault_id: &str) -> Repl
                     AnyCaller,
                     _,
                     lookup::Vault,
-                >(app, &VAULT_DELETE, &mut incoming, params, lookup::Vault::of)
+                >(
+                        app,
+                        &VAULT_DELETE,
+                        incoming,
+                        params,
+                        |params| lookup::Vault {
+                            vault_id: params.vault_id.clone(),
+                        },
+                    )
                     .await?;
                 let out = app.vault_delete(caller, found, params).await?;
                 {
@@ -1279,6 +2377,67 @@ async fn vault_delete(app: &App, incoming: Incoming, raw_vault_id: &str) -> Repl
 pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> Routed {
     let method = incoming.method().clone();
     match segments {
+        ["v1", "admin", "chains"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(chain_list_all(app, incoming).await),
+                "POST" => Routed::Answered(chain_create(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            }
+        }
+        ["v1", "admin", "chains", s3] => {
+            match method.as_str() {
+                "PUT" => Routed::Answered(chain_update(app, incoming, s3).await),
+                "DELETE" => Routed::Answered(chain_delete(app, incoming, s3).await),
+                _ => Routed::WrongMethod(incoming, "DELETE, PUT"),
+            }
+        }
+        ["v1", "admin", "orgs", s3, "billing-tier"] => {
+            match method.as_str() {
+                "PUT" => Routed::Answered(admin_org_tier(app, incoming, s3).await),
+                _ => Routed::WrongMethod(incoming, "PUT"),
+            }
+        }
+        ["v1", "admin", "orgs", s3, "limits"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(admin_org_limits(app, incoming, s3).await),
+                "PUT" => Routed::Answered(admin_org_limits_put(app, incoming, s3).await),
+                _ => Routed::WrongMethod(incoming, "GET, PUT"),
+            }
+        }
+        ["v1", "admin", "settings"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(admin_settings(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "admin", "settings", s3] => {
+            match method.as_str() {
+                "PUT" => Routed::Answered(admin_setting_put(app, incoming, s3).await),
+                "DELETE" => {
+                    Routed::Answered(admin_setting_delete(app, incoming, s3).await)
+                }
+                _ => Routed::WrongMethod(incoming, "DELETE, PUT"),
+            }
+        }
+        ["v1", "admin", "users"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(admin_users(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "admin", "users", s3] => {
+            match method.as_str() {
+                "DELETE" => Routed::Answered(admin_user_delete(app, incoming, s3).await),
+                _ => Routed::WrongMethod(incoming, "DELETE"),
+            }
+        }
+        ["v1", "admin", "x402"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(admin_x402(app, incoming).await),
+                "PUT" => Routed::Answered(admin_x402_put(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET, PUT"),
+            }
+        }
         ["v1", "agents"] => {
             match method.as_str() {
                 "POST" => Routed::Answered(agent_register(app, incoming).await),
@@ -1310,6 +2469,35 @@ pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> R
             match method.as_str() {
                 "POST" => Routed::Answered(agent_rotate_key(app, incoming, s2).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "agents", s2, "transactions"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(transaction_submit(app, incoming, s2).await),
+                "GET" => Routed::Answered(transaction_list(app, incoming, s2).await),
+                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            }
+        }
+        ["v1", "agents", s2, "transactions", "simulate"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(transaction_simulate(app, incoming, s2).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "agents", s2, "transactions", "simulate-bundle"] => {
+            match method.as_str() {
+                "POST" => {
+                    Routed::Answered(
+                        transaction_simulate_bundle(app, incoming, s2).await,
+                    )
+                }
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "agents", s2, "transactions", s4] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(transaction_get(app, incoming, s2, s4).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "audit", "events"] => {
@@ -1349,6 +2537,36 @@ pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> R
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
+        ["v1", "auth", "device", "approve"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(device_approve(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "auth", "device", "code"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(device_code(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "auth", "device", "code", s4] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(device_status(app, incoming, s4).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "auth", "device", "deny"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(device_deny(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "auth", "device", "token"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(device_token(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
         ["v1", "auth", "google"] => {
             match method.as_str() {
                 "POST" => Routed::Answered(auth_google(app, incoming).await),
@@ -1367,6 +2585,36 @@ pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> R
                 "PATCH" => Routed::Answered(account_update(app, incoming).await),
                 "DELETE" => Routed::Answered(account_delete(app, incoming).await),
                 _ => Routed::WrongMethod(incoming, "DELETE, GET, PATCH"),
+            }
+        }
+        ["v1", "auth", "mfa"] => {
+            match method.as_str() {
+                "DELETE" => Routed::Answered(mfa_disable(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "DELETE"),
+            }
+        }
+        ["v1", "auth", "mfa", "setup"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(mfa_setup(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "auth", "mfa", "status"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(mfa_status(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "auth", "mfa", "verify"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(mfa_verify(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "auth", "mfa", "verify-setup"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(mfa_verify_setup(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "refresh"] => {
@@ -1394,6 +2642,78 @@ pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> R
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
+        ["v1", "billing", "credits", "balance"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(billing_balance(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "billing", "credits", "topup"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(billing_topup(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "billing", "credits", "transactions"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(billing_transactions(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "billing", "history"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(billing_history(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "billing", "overage-method"] => {
+            match method.as_str() {
+                "PATCH" => Routed::Answered(billing_overage_method(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "PATCH"),
+            }
+        }
+        ["v1", "billing", "portal"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(billing_portal(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "billing", "subscribe"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(billing_subscribe(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "billing", "subscription"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(billing_subscription(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "billing", "usage"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(billing_usage(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "billing", "webhooks"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(billing_webhook(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "chains"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(chain_list(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "chains", s2] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(chain_get(app, incoming, s2).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
         ["v1", "health"] => {
             match method.as_str() {
                 "GET" => Routed::Answered(health_get(app, incoming).await),
@@ -1412,6 +2732,77 @@ pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> R
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
+        ["v1", "org", "invite"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(org_invite(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "org", "members"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(org_members(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "org", "members", s3] => {
+            match method.as_str() {
+                "PATCH" => Routed::Answered(org_member_update(app, incoming, s3).await),
+                "DELETE" => Routed::Answered(org_member_remove(app, incoming, s3).await),
+                _ => Routed::WrongMethod(incoming, "DELETE, PATCH"),
+            }
+        }
+        ["v1", "secrets", s2, "share"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(share_create(app, incoming, s2).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "security", "ip-rules"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(security_ip_rules(app, incoming).await),
+                "POST" => Routed::Answered(security_ip_rule_create(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            }
+        }
+        ["v1", "security", "ip-rules", s3] => {
+            match method.as_str() {
+                "DELETE" => {
+                    Routed::Answered(security_ip_rule_delete(app, incoming, s3).await)
+                }
+                _ => Routed::WrongMethod(incoming, "DELETE"),
+            }
+        }
+        ["v1", "share", s2] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(share_access(app, incoming, s2).await),
+                "DELETE" => Routed::Answered(share_revoke(app, incoming, s2).await),
+                _ => Routed::WrongMethod(incoming, "DELETE, GET"),
+            }
+        }
+        ["v1", "shares", "inbound"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(share_inbound(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "shares", "outbound"] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(share_outbound(app, incoming).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
+            }
+        }
+        ["v1", "shares", s2, "accept"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(share_accept(app, incoming, s2).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "shares", s2, "decline"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(share_decline(app, incoming, s2).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
         ["v1", "vaults"] => {
             match method.as_str() {
                 "POST" => Routed::Answered(vault_create(app, incoming).await),
@@ -1424,6 +2815,25 @@ pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> R
                 "GET" => Routed::Answered(vault_get(app, incoming, s2).await),
                 "DELETE" => Routed::Answered(vault_delete(app, incoming, s2).await),
                 _ => Routed::WrongMethod(incoming, "DELETE, GET"),
+            }
+        }
+        ["v1", "vaults", s2, "cmek"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(cmek_enable(app, incoming, s2).await),
+                "DELETE" => Routed::Answered(cmek_disable(app, incoming, s2).await),
+                _ => Routed::WrongMethod(incoming, "DELETE, POST"),
+            }
+        }
+        ["v1", "vaults", s2, "cmek-rotate"] => {
+            match method.as_str() {
+                "POST" => Routed::Answered(cmek_rotate(app, incoming, s2).await),
+                _ => Routed::WrongMethod(incoming, "POST"),
+            }
+        }
+        ["v1", "vaults", s2, "cmek-rotate", s4] => {
+            match method.as_str() {
+                "GET" => Routed::Answered(cmek_rotation(app, incoming, s2, s4).await),
+                _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "vaults", s2, "policies"] => {

@@ -1,0 +1,15 @@
+//! One change of the schema a file, oldest first. What has landed is never edited: the next change is a file of its own,
+//! with a test that starts from the old database.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_first;
+
+pub struct Migrations;
+
+#[sea_orm_migration::async_trait::async_trait]
+impl MigratorTrait for Migrations {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_first::Migration)]
+    }
+}

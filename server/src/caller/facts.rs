@@ -1,0 +1,246 @@
+//! What the one statement of a request found, and what of it is given away when.
+
+use super::credential::Credential;
+use super::grant::{Action, Grant};
+use super::policy::{Ceiling, PolicyFacts};
+use super::principal::Role;
+use crate::error::{Error, Result};
+use crate::store::Actor;
+use crate::store::entity::{secret, secret_version, vault};
+use keepward_api::{AgentId, OrgId, Timestamp, UserId, VaultId};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Everything that decides.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub principal: PrincipalFacts,
+    /// The vault that was looked up; absent where there is none, or its row is not authentic.
+    pub vault: Option<VaultFacts>,
+    /// The principal's policies in that vault: those that can match the path, or all.
+    pub policies: Vec<PolicyFacts>,
+    /// The agent that was looked up, of the caller's organisation.
+    pub agent: Option<AgentFacts>,
+}
+
+#[derive(Clone, Debug)]
+pub struct PrincipalFacts {
+    pub actor: Actor,
+    pub org: OrgId,
+    /// Of a human.
+    pub role: Option<Role>,
+    pub ceiling: Ceiling,
+    /// The vaults an agent is bound to; empty: not bound.
+    pub binding: Vec<VaultId>,
+    /// The agent signs, so it does not read signing keys.
+    pub intents: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct VaultFacts {
+    pub id: VaultId,
+    pub org: OrgId,
+    pub created_by: Actor,
+}
+
+#[derive(Clone, Debug)]
+pub struct AgentFacts {
+    pub id: AgentId,
+    pub created_by: Option<UserId>,
+}
+
+/// Facts as they were at one moment, with what it takes to load them again.
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub facts: Arc<Facts>,
+    pub credential: Arc<Credential>,
+    pub now: Timestamp,
+    pub address: IpAddr,
+}
+
+/// A row that gives nothing away until a grant for it is shown.
+pub struct Pending<S>(S);
+
+/// The answer of a lookup: decide first, then release.
+pub struct Found<L: lookup::Lookup> {
+    pub(super) key: L,
+    pub(super) live: Live,
+    pub(super) pending: Pending<L::Stored>,
+}
+
+impl<L: lookup::Lookup> Found<L> {
+    pub(super) fn new(key: L, live: Live, stored: L::Stored) -> Self {
+        Self { key, live, pending: Pending(stored) }
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.live.facts
+    }
+
+    /// The time of the request.
+    pub fn now(&self) -> Timestamp {
+        self.live.now
+    }
+
+    /// Where the request comes from.
+    pub fn address(&self) -> IpAddr {
+        self.live.address
+    }
+
+    /// Whether the caller may; the reason against it is the error.
+    pub fn may<A: Action<Lookup = L>>(&self) -> Result<Grant<A>> {
+        Grant::decide(&self.key, &self.live)
+    }
+
+    /// Gives the row away to the grant that was made for it, unless the row itself is against it (deleted, expired, used
+    /// up).
+    pub fn release<A: Action<Lookup = L>>(self, grant: &Grant<A>) -> Result<A::Row> {
+        if *grant.key() != self.key {
+            return Err(Error::internal("a grant for another row"));
+        }
+        A::release(self.pending.0, &self.live.facts, self.live.now)
+    }
+}
+
+/// The stored side of a vault lookup.
+#[derive(Default)]
+pub struct VaultStored {
+    pub vault: Option<vault::Model>,
+}
+
+/// The stored side of a secret lookup.
+#[derive(Default)]
+pub struct SecretStored {
+    pub vault: Option<vault::Model>,
+    pub secret: Option<secret::Model>,
+    pub version: Option<secret_version::Model>,
+}
+
+/// What a request looks up besides its principal; the document says which (`x-lookup`).
+pub mod lookup {
+    use super::{SecretStored, VaultStored};
+    use crate::caller::rows::{Rows, Shape};
+    use crate::store::entity::agent;
+    use keepward_api::{AgentId, SecretPath, VaultId};
+    use sea_orm::Value;
+    use serde_json::{Map, json};
+    use uuid::Uuid;
+
+    /// A kind of lookup.
+    pub trait Lookup: Clone + PartialEq + Send + Sync + 'static {
+        type Stored: Default + Send;
+        /// Which branches the statement has.
+        fn shape(&self) -> Shape;
+        /// The values that the branches refer to, in order.
+        fn values(&self) -> Vec<Value>;
+        /// Takes its rows.
+        fn take(&self, rows: &mut Rows) -> Self::Stored;
+        /// What a refusal is about, and its details.
+        fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)>;
+    }
+
+    /// The principal alone.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct Nothing;
+    /// A vault, and all of the principal's policies in it.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct Vault {
+        pub vault_id: VaultId,
+    }
+    /// A path: its vault, the policies that can match it, the secret and its newest version.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Secret {
+        pub vault_id: VaultId,
+        pub path: SecretPath,
+    }
+    /// An agent of the organisation.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub struct Agent {
+        pub agent_id: AgentId,
+    }
+
+    impl Lookup for Nothing {
+        type Stored = ();
+        fn shape(&self) -> Shape {
+            Shape::Nothing
+        }
+        fn values(&self) -> Vec<Value> {
+            vec![]
+        }
+        fn take(&self, _: &mut Rows) {}
+        fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)> {
+            None
+        }
+    }
+
+    impl Lookup for Vault {
+        type Stored = VaultStored;
+        fn shape(&self) -> Shape {
+            Shape::Vault
+        }
+        fn values(&self) -> Vec<Value> {
+            vec![self.vault_id.0.into()]
+        }
+        fn take(&self, rows: &mut Rows) -> VaultStored {
+            VaultStored { vault: rows.vault.take() }
+        }
+        fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)> {
+            Some(("vault", self.vault_id.0, Map::new()))
+        }
+    }
+
+    /// Every prefix of whole segments, the empty one and the path itself included: the literal prefixes that a pattern
+    /// which matches the path can have.
+    fn prefixes(path: &str) -> Vec<&str> {
+        let ends = path.bytes().enumerate().filter(|(_, b)| *b == b'/').map(|(i, _)| i);
+        let inner = ends.filter_map(|end| path.get(..end));
+        std::iter::once("").chain(inner).chain(std::iter::once(path)).collect()
+    }
+
+    impl Lookup for Secret {
+        type Stored = SecretStored;
+        fn shape(&self) -> Shape {
+            Shape::Secret { prefixes: prefixes(self.path.as_str()).len().next_power_of_two() }
+        }
+        fn values(&self) -> Vec<Value> {
+            let mut prefixes = prefixes(self.path.as_str());
+            // Padded to a power of two with one that is there already, so that few statement texts serve all depths.
+            prefixes.resize(prefixes.len().next_power_of_two(), "");
+            let mut values: Vec<Value> = vec![self.vault_id.0.into(), self.path.as_str().into()];
+            values.extend(prefixes.into_iter().map(Value::from));
+            values
+        }
+        fn take(&self, rows: &mut Rows) -> SecretStored {
+            SecretStored { vault: rows.vault.take(), secret: rows.secret.take(), version: rows.version.take() }
+        }
+        fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)> {
+            let details = [("vault_id", json!(self.vault_id)), ("path", json!(self.path))];
+            let details = details.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            Some(("vault", self.vault_id.0, details))
+        }
+    }
+
+    impl Lookup for Agent {
+        type Stored = Option<agent::Model>;
+        fn shape(&self) -> Shape {
+            Shape::Agent
+        }
+        fn values(&self) -> Vec<Value> {
+            vec![self.agent_id.0.into()]
+        }
+        fn take(&self, rows: &mut Rows) -> Option<agent::Model> {
+            rows.target.take()
+        }
+        fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)> {
+            Some(("agent", self.agent_id.0, Map::new()))
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        #[test]
+        fn prefixes_of_a_path() {
+            assert_eq!(super::prefixes("a/b/c"), ["", "a", "a/b", "a/b/c"]);
+        }
+    }
+}

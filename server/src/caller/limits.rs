@@ -1,0 +1,174 @@
+//! Rates: token buckets by address until a credential is proven, then by principal.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+use uuid::Uuid;
+
+/// So many a second, after a burst of so many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    pub per_second: f64,
+    pub burst: f64,
+}
+
+/// Public authentication, and exchange of one key: 5 at once, then 1 a second.
+const AUTHENTICATION: Rate = Rate { per_second: 1.0, burst: 5.0 };
+
+/// Failed logins to one address from one network: 5, then one in 10 seconds.
+const LOGIN: Rate = Rate { per_second: 0.1, burst: 5.0 };
+
+/// Buckets kept; the ones not used for longest are forgotten first (a forgotten bucket is a full one).
+const MAX_BUCKETS: usize = 100_000;
+
+/// Whom a bucket is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Address(IpAddr),
+    AuthenticationFrom(IpAddr),
+    KeyExchange(Uuid),
+    /// Failed logins to one mail address from one network, so that a guesser locks out nobody but itself.
+    Login(u64, IpAddr),
+    Principal(Uuid),
+}
+
+/// Seconds to wait, in whole ones and at least 1.
+pub type Wait = u64;
+
+/// All buckets, or none where limits are off.
+pub struct Limits {
+    buckets: Option<Mutex<Buckets>>,
+    requests: Rate,
+    hasher: std::hash::RandomState,
+}
+
+impl Limits {
+    /// `None` turns every limit off.
+    pub fn new(requests: Option<Rate>) -> Self {
+        let buckets = requests.map(|_| Mutex::new(Buckets::default()));
+        Self { buckets, requests: requests.unwrap_or(AUTHENTICATION), hasher: std::hash::RandomState::new() }
+    }
+
+    fn take(&self, key: Key, rate: Rate, cost: f64) -> Result<(), Wait> {
+        match &self.buckets {
+            None => Ok(()),
+            Some(buckets) => buckets.lock().unwrap_or_else(PoisonError::into_inner).take(key, rate, cost, Instant::now()),
+        }
+    }
+
+    /// Looks at an address's bucket without charging it.
+    pub fn look_at_address(&self, address: IpAddr) -> Result<(), Wait> {
+        self.take(Key::Address(network(address)), self.requests, 0.0)
+    }
+
+    /// Charges a request that proved nothing.
+    pub fn charge_address(&self, address: IpAddr) -> Result<(), Wait> {
+        self.take(Key::Address(network(address)), self.requests, 1.0)
+    }
+
+    pub fn charge_principal(&self, principal: Uuid) -> Result<(), Wait> {
+        self.take(Key::Principal(principal), self.requests, 1.0)
+    }
+
+    /// One attempt at public authentication.
+    pub fn charge_authentication(&self, address: IpAddr) -> Result<(), Wait> {
+        self.take(Key::AuthenticationFrom(network(address)), AUTHENTICATION, 1.0)
+    }
+
+    pub fn look_at_authentication(&self, address: IpAddr) -> Result<(), Wait> {
+        self.take(Key::AuthenticationFrom(network(address)), AUTHENTICATION, 0.0)
+    }
+
+    /// Whether another login to this address may be tried from there.
+    pub fn look_at_login(&self, email: &str, address: IpAddr) -> Result<(), Wait> {
+        self.take(Key::Login(self.hasher.hash_one(email), network(address)), LOGIN, 0.0)
+    }
+
+    pub fn charge_failed_login(&self, email: &str, address: IpAddr) -> Result<(), Wait> {
+        self.take(Key::Login(self.hasher.hash_one(email), network(address)), LOGIN, 1.0)
+    }
+
+    /// One exchange of a key that is known, so that a fleet behind one address works.
+    pub fn charge_key_exchange(&self, principal: Uuid) -> Result<(), Wait> {
+        self.take(Key::KeyExchange(principal), AUTHENTICATION, 1.0)
+    }
+}
+
+/// An IPv6 customer has a /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into()),
+        v4 => v4,
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+/// Two generations: when the young one is full it becomes the old one, and what was old is forgotten.
+#[derive(Default)]
+struct Buckets {
+    young: HashMap<Key, Bucket>,
+    old: HashMap<Key, Bucket>,
+}
+
+impl Buckets {
+    fn take(&mut self, key: Key, rate: Rate, cost: f64, now: Instant) -> Result<(), Wait> {
+        let known = self.young.get(&key).or_else(|| self.old.get(&key)).copied();
+        let mut bucket = known.unwrap_or(Bucket { tokens: rate.burst, filled: now });
+        let passed = now.saturating_duration_since(bucket.filled).as_secs_f64();
+        bucket.tokens = (bucket.tokens + passed * rate.per_second).min(rate.burst);
+        bucket.filled = now;
+        let has_one = bucket.tokens >= 1.0;
+        if has_one {
+            bucket.tokens -= cost;
+        }
+        let wait = ((1.0 - bucket.tokens) / rate.per_second).ceil().clamp(1.0, 3600.0);
+        if self.young.len() >= MAX_BUCKETS / 2 && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, bucket);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
+        if has_one { Ok(()) } else { Err(wait as Wait) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_burst_then_a_rate() {
+        let (mut buckets, start) = (Buckets::default(), Instant::now());
+        let key = Key::Principal(Uuid::nil());
+        for _ in 0..5 {
+            assert_eq!(buckets.take(key, AUTHENTICATION, 1.0, start), Ok(()));
+        }
+        assert_eq!(buckets.take(key, AUTHENTICATION, 1.0, start), Err(1));
+        assert_eq!(buckets.take(key, AUTHENTICATION, 0.0, start), Err(1), "a look sees an empty bucket");
+        assert_eq!(buckets.take(key, AUTHENTICATION, 1.0, start + Duration::from_secs(1)), Ok(()));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (mut buckets, now) = (Buckets::default(), Instant::now());
+        for n in 0..300_000u128 {
+            let _ = buckets.take(Key::Principal(Uuid::from_u128(n)), AUTHENTICATION, 1.0, now);
+        }
+        assert!(buckets.young.len() + buckets.old.len() <= MAX_BUCKETS);
+    }
+
+    #[test]
+    fn an_ipv6_customer_is_one() {
+        let parse = |text: &str| network(text.parse().unwrap());
+        assert_eq!(parse("2001:db8::1"), parse("2001:db8::ffff"));
+        assert_ne!(parse("2001:db8::1"), parse("2001:db8:0:1::1"));
+        assert_eq!(parse("::ffff:10.0.0.1"), parse("10.0.0.1"));
+    }
+}

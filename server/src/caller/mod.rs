@@ -1,0 +1,26 @@
+//! Who is calling, and may they.
+//!
+//! A request's credential is verified by form and signature; one statement then brings everything that decides (the
+//! principal, its organisation, revocation, the vault, policies) together with the row that is asked for. [`policy::may`]
+//! decides from facts alone and answers a [`Grant`], without which no row is released, no body read and nothing written.
+
+mod credential;
+mod facts;
+mod grant;
+mod limits;
+mod password;
+pub mod policy;
+mod principal;
+mod rows;
+mod tokens;
+
+pub use credential::{Credential, KeyKind, NewKey, hash_key, new_key, parse_bearer};
+pub use facts::{Facts, Found, Live, Pending, lookup};
+pub use grant::{Grant, Unread, action};
+pub use limits::{Limits, Rate};
+pub use password::{Passwords, check_rule};
+pub use principal::{
+    AgentCaller, AnyCaller, CallerKind, FromLive, OkOrCreated, OperatorCaller, Role, Session, UserCaller, Visible, Visitor,
+};
+pub use rows::load;
+pub use tokens::{AGENT_TOKEN_SECONDS, Claims, IssuedToken, Tokens, USER_TOKEN_SECONDS};

@@ -1,0 +1,414 @@
+//! The decision: pure, from facts alone.
+//!
+//! Order: organisation, then an agent's binding, then scopes as a ceiling, then a policy that grants the action, or having
+//! created the vault, or being an admin of its organisation.
+
+use super::facts::Facts;
+use super::principal::Role;
+use crate::error::Error;
+use crate::store::Actor;
+use ipnet::IpNet;
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use keepward_api::{PathPattern, PolicyId, SecretPath, Timestamp};
+use serde_json::{Map, Value};
+use std::net::IpAddr;
+
+/// What a policy can permit, as the bits that its row stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    Read = 1,
+    Write = 2,
+    Delete = 4,
+}
+
+/// One policy as far as it decides.
+#[derive(Clone, Debug)]
+pub struct PolicyFacts {
+    pub id: PolicyId,
+    pub pattern: PathPattern,
+    pub permissions: i64,
+    pub conditions: Conditions,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl PolicyFacts {
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
+
+    /// Whether it gives this permission at this path, now and from there.
+    pub fn gives(&self, permission: Permission, path: &SecretPath, now: Timestamp, address: IpAddr) -> bool {
+        self.permits(permission, now, address) && self.pattern.matches(path)
+    }
+
+    /// Whether it gives this permission at the paths of its pattern, now and from there.
+    pub fn permits(&self, permission: Permission, now: Timestamp, address: IpAddr) -> bool {
+        self.permissions & (permission as i64) != 0 && self.is_live(now) && self.conditions.hold(now, address)
+    }
+}
+
+/// Scopes as a limit on paths. A scope limits if it holds `/` or `*` and is made of path characters and `*`; `*` and `**`
+/// are no limit; every other scope is a label.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ceiling {
+    #[default]
+    Open,
+    /// Paths that one of these matches; none, where every limiting scope was malformed.
+    Patterns(Vec<PathPattern>),
+}
+
+impl Ceiling {
+    pub fn of<S: AsRef<str>>(scopes: &[S]) -> Self {
+        let limits: Vec<&str> = scopes.iter().map(AsRef::as_ref).filter(|scope| is_limit(scope)).collect();
+        if limits.is_empty() || limits.iter().any(|scope| *scope == "*" || *scope == "**") {
+            return Self::Open;
+        }
+        Self::Patterns(limits.iter().filter_map(|scope| scope.parse().ok()).collect())
+    }
+
+    pub fn covers(&self, path: &SecretPath) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Patterns(patterns) => patterns.iter().any(|pattern| pattern.matches(path)),
+        }
+    }
+}
+
+/// Whether a scope is meant as a limit on paths, well-formed or not.
+pub fn is_limit(scope: &str) -> bool {
+    let path_character = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/' | b'*');
+    scope.bytes().any(|b| b == b'/' || b == b'*') && scope.bytes().all(path_character)
+}
+
+/// Why not; the rule that decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Another organisation's, or none: the caller may not know which.
+    NoVault,
+    NoAgent,
+    Binding,
+    Ceiling,
+    NoPolicy,
+    NotManager,
+    NotItself,
+    NotRegistrar,
+    BoundAgent,
+}
+
+impl Reason {
+    /// What the caller is told.
+    pub fn error(self) -> Error {
+        let detail = match self {
+            Self::NoVault => return Error::NotFound { what: "vault" },
+            Self::NoAgent => return Error::NotFound { what: "agent" },
+            Self::Binding => "This agent is bound to other vaults.",
+            Self::Ceiling => "The scopes of this credential do not reach that path.",
+            Self::NoPolicy => "No policy gives you this.",
+            Self::NotManager => "Only the vault's creator and the organisation's admins may do this.",
+            Self::NotItself => "An agent may see itself only.",
+            Self::NotRegistrar => "Only the human who registered the agent and the organisation's admins may do this.",
+            Self::BoundAgent => "An agent that is bound to vaults can't make one.",
+        };
+        Error::forbidden(detail)
+    }
+}
+
+/// Allowed, or the rule against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Allow,
+    Deny(Reason),
+}
+
+fn is_admin(facts: &Facts) -> bool {
+    facts.principal.role.is_some_and(|role| role >= Role::Admin)
+}
+
+/// The steps that every decision about a vault begins with: its organisation, the agent's binding. Answers whether the
+/// caller has the vault by having made it or by rank.
+fn vault(facts: &Facts) -> Result<bool, Reason> {
+    let vault = facts.vault.as_ref().filter(|vault| vault.org == facts.principal.org).ok_or(Reason::NoVault)?;
+    let binding = &facts.principal.binding;
+    if !binding.is_empty() && !binding.contains(&vault.id) {
+        return Err(Reason::Binding);
+    }
+    Ok(vault.created_by == facts.principal.actor || is_admin(facts))
+}
+
+fn decide(outcome: Result<(), Reason>) -> Decision {
+    outcome.map_or_else(Decision::Deny, |()| Decision::Allow)
+}
+
+/// Whether the caller may do something at a path.
+pub fn may_at_path(facts: &Facts, permission: Permission, path: &SecretPath, now: Timestamp, address: IpAddr) -> Decision {
+    decide(vault(facts).and_then(|has_vault| {
+        if !facts.principal.ceiling.covers(path) {
+            return Err(Reason::Ceiling);
+        }
+        let granted = facts.policies.iter().any(|policy| policy.gives(permission, path, now, address));
+        if has_vault || granted { Ok(()) } else { Err(Reason::NoPolicy) }
+    }))
+}
+
+/// Whether the caller may know that the vault is there: any live policy in it will do.
+pub fn may_see_vault(facts: &Facts, now: Timestamp) -> Decision {
+    decide(vault(facts).and_then(|has_vault| {
+        let granted = facts.policies.iter().any(|policy| policy.is_live(now));
+        if has_vault || granted { Ok(()) } else { Err(Reason::NoPolicy) }
+    }))
+}
+
+/// The paths of a vault whose secrets a list may show to the caller now.
+pub struct Reach {
+    /// `None`: every path, for who made the vault and for admins.
+    patterns: Option<Vec<PathPattern>>,
+    ceiling: Ceiling,
+}
+
+impl Reach {
+    pub fn covers(&self, path: &SecretPath) -> bool {
+        let granted = self.patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(path)));
+        granted && self.ceiling.covers(path)
+    }
+
+    /// Texts with which every covered path begins; none of them begins with another.
+    pub fn prefixes(&self) -> Vec<&str> {
+        let Some(patterns) = &self.patterns else { return vec![""] };
+        let mut prefixes: Vec<&str> = patterns.iter().map(PathPattern::literal_prefix).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup_by(|next, kept| next.starts_with(*kept));
+        prefixes
+    }
+}
+
+/// What [`may_see_vault`] lets the caller list.
+pub fn reach(facts: &Facts, now: Timestamp, address: IpAddr) -> Reach {
+    let ceiling = facts.principal.ceiling.clone();
+    let patterns = match vault(facts) {
+        Ok(true) => None,
+        Ok(false) => {
+            let live = facts.policies.iter().filter(|policy| policy.permits(Permission::Read, now, address));
+            Some(live.map(|policy| policy.pattern.clone()).collect())
+        }
+        Err(_) => Some(Vec::new()),
+    };
+    Reach { patterns, ceiling }
+}
+
+/// Whether the caller may change the vault's policies or delete it; no policy gives that.
+pub fn may_manage_vault(facts: &Facts) -> Decision {
+    decide(vault(facts).and_then(|has_vault| if has_vault { Ok(()) } else { Err(Reason::NotManager) }))
+}
+
+/// Whether the caller may make a vault.
+pub fn may_create_vault(facts: &Facts) -> Decision {
+    decide(if facts.principal.binding.is_empty() { Ok(()) } else { Err(Reason::BoundAgent) })
+}
+
+/// Whether the caller may see the agent that was looked up.
+pub fn may_see_agent(facts: &Facts) -> Decision {
+    decide(match (&facts.agent, facts.principal.actor) {
+        (None, _) => Err(Reason::NoAgent),
+        (Some(agent), Actor::Agent(own)) if agent.id != own => Err(Reason::NotItself),
+        (Some(_), _) => Ok(()),
+    })
+}
+
+/// Whether the caller may change the agent that was looked up: a human, its registrar or an admin.
+pub fn may_manage_agent(facts: &Facts) -> Decision {
+    decide(match (&facts.agent, facts.principal.actor) {
+        (None, _) => Err(Reason::NoAgent),
+        (Some(agent), Actor::User(user)) if agent.created_by == Some(user) || is_admin(facts) => Ok(()),
+        (Some(_), _) => Err(Reason::NotRegistrar),
+    })
+}
+
+/// What must hold besides. A key that this version does not know denies.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions {
+    ip_allowlist: Option<Vec<IpNet>>,
+    time_window: Option<TimeWindow>,
+    unknown: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct TimeWindow {
+    after: Time,
+    before: Time,
+    zone: TimeZone,
+    /// Of the day on which the window opens; empty: every day.
+    days: Vec<Weekday>,
+}
+
+impl Conditions {
+    /// Reads conditions; an error says which member is malformed and what would be right.
+    pub fn parse(conditions: &Map<String, Value>) -> Result<Self, String> {
+        let mut parsed = Self::default();
+        for (key, value) in conditions {
+            match key.as_str() {
+                "ip_allowlist" => parsed.ip_allowlist = Some(networks(value)?),
+                "time_window" => parsed.time_window = Some(TimeWindow::parse(value)?),
+                _ => parsed.unknown = true,
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// What stands in a row; what can't be read denies.
+    pub fn stored(text: &str) -> Self {
+        let map = serde_json::from_str::<Map<String, Value>>(text).ok();
+        map.and_then(|map| Self::parse(&map).ok()).unwrap_or(Self { unknown: true, ..Self::default() })
+    }
+
+    pub fn hold(&self, now: Timestamp, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        !self.unknown
+            && self.ip_allowlist.as_ref().is_none_or(|networks| networks.iter().any(|network| network.contains(&address)))
+            && self.time_window.as_ref().is_none_or(|window| window.contains(now))
+    }
+}
+
+fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
+    let rule = || "`ip_allowlist` is a list of addresses and CIDRs such as 10.0.0.0/8".to_owned();
+    let items = value.as_array().filter(|items| items.len() <= 1000).ok_or_else(rule)?;
+    items.iter().map(|item| item.as_str().and_then(parse_network).ok_or_else(rule)).collect()
+}
+
+/// An address, or a network with its prefix length.
+pub fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical())))
+}
+
+impl TimeWindow {
+    fn parse(value: &Value) -> Result<Self, String> {
+        let object = value.as_object().ok_or("`time_window` is an object of `after`, `before`, `timezone` and `days`")?;
+        for key in object.keys() {
+            if !["after", "before", "timezone", "days"].contains(&key.as_str()) {
+                return Err(format!("`time_window` has no `{}`", key.chars().take(40).collect::<String>()));
+            }
+        }
+        let time = |name: &str| match object.get(name) {
+            None | Some(Value::Null) => Ok(Time::midnight()),
+            Some(value) => value.as_str().and_then(clock).ok_or_else(|| format!("`{name}` is a time such as 09:30")),
+        };
+        let zone = match object.get("timezone") {
+            None | Some(Value::Null) => TimeZone::UTC,
+            Some(value) => {
+                let zone = value.as_str().filter(|name| name.len() <= 64).and_then(|name| TimeZone::get(name).ok());
+                zone.ok_or("`timezone` is an IANA name such as Europe/Berlin")?
+            }
+        };
+        let days = match object.get("days") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(value) => {
+                let days = value.as_array().map(|days| days.iter().map(|day| day.as_str().and_then(weekday)).collect());
+                days.flatten().ok_or("`days` is a list of mon, tue, wed, thu, fri, sat, sun")?
+            }
+        };
+        Ok(Self { after: time("after")?, before: time("before")?, zone, days })
+    }
+
+    /// From `after` (included) to `before`; over midnight where `before` is not later. A window belongs to the day on
+    /// which it opens.
+    fn contains(&self, now: Timestamp) -> bool {
+        let Ok(instant) = jiff::Timestamp::from_microsecond(now.microseconds()) else { return false };
+        let local = instant.to_zoned(self.zone.clone());
+        let (time, today) = (local.time(), local.weekday());
+        let on = |day: Weekday| self.days.is_empty() || self.days.contains(&day);
+        if self.after < self.before {
+            return on(today) && self.after <= time && time < self.before;
+        }
+        (time >= self.after && on(today)) || (time < self.before && on(today.previous()))
+    }
+}
+
+fn clock(text: &str) -> Option<Time> {
+    let (hour, minute) = text.split_once(':')?;
+    let digits = |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i8>().ok()).flatten();
+    Time::new(digits(hour)?, digits(minute)?, 0, 0).ok()
+}
+
+fn weekday(text: &str) -> Option<Weekday> {
+    let days = [
+        ("monday", Weekday::Monday), ("tuesday", Weekday::Tuesday), ("wednesday", Weekday::Wednesday),
+        ("thursday", Weekday::Thursday), ("friday", Weekday::Friday), ("saturday", Weekday::Saturday), ("sunday", Weekday::Sunday),
+    ];
+    let text = text.to_ascii_lowercase();
+    days.into_iter().find(|(name, _)| *name == text || name.get(..3) == Some(&text)).map(|(_, day)| day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn conditions(value: Value) -> Result<Conditions, String> {
+        Conditions::parse(value.as_object().unwrap())
+    }
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3));
+
+    #[test]
+    fn malformed_conditions() {
+        for bad in [
+            json!({"ip_allowlist": "10.0.0.0/8"}), json!({"ip_allowlist": ["10.0.0.0/33"]}), json!({"ip_allowlist": [1]}),
+            json!({"time_window": []}), json!({"time_window": {"after": "9:00"}}), json!({"time_window": {"after": "24:00"}}),
+            json!({"time_window": {"timezone": "Mars/Olympus"}}), json!({"time_window": {"days": ["noday"]}}),
+            json!({"time_window": {"until": "10:00"}}), json!({"time_window": {"days": "mon"}}),
+        ] {
+            assert!(conditions(bad.clone()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn unknown_conditions_deny() {
+        assert!(!conditions(json!({"moon": "full"})).unwrap().hold(Timestamp::now(), HERE));
+        assert!(!Conditions::stored("not json").hold(Timestamp::now(), HERE));
+        assert!(conditions(json!({})).unwrap().hold(Timestamp::now(), HERE));
+    }
+
+    #[test]
+    fn addresses() {
+        let allow = |list: Value| conditions(json!({"ip_allowlist": list})).unwrap();
+        let now = Timestamp::now();
+        assert!(allow(json!(["10.0.0.0/8"])).hold(now, HERE));
+        assert!(allow(json!(["10.1.2.3"])).hold(now, "::ffff:10.1.2.3".parse().unwrap()));
+        assert!(!allow(json!(["10.1.2.4", "2001:db8::/32"])).hold(now, HERE));
+        assert!(!allow(json!([])).hold(now, HERE));
+    }
+
+    #[test]
+    fn windows() {
+        // 2026-01-05 is a Monday.
+        let window = |value: Value| conditions(json!({"time_window": value})).unwrap();
+        let office = window(json!({"after": "09:00", "before": "17:00", "timezone": "Europe/Berlin", "days": ["mon"]}));
+        for (time, inside) in [
+            ("2026-01-05T08:00:00Z", true), ("2026-01-05T07:59:59Z", false), ("2026-01-05T15:59:59Z", true),
+            ("2026-01-05T16:00:00Z", false), ("2026-01-06T10:00:00Z", false),
+        ] {
+            assert_eq!(office.hold(at(time), HERE), inside, "{time}");
+        }
+        let night = window(json!({"after": "22:00", "before": "06:00", "days": ["Monday"]}));
+        for (time, inside) in [
+            ("2026-01-05T22:00:00Z", true), ("2026-01-06T05:59:00Z", true), ("2026-01-06T06:00:00Z", false),
+            ("2026-01-05T05:00:00Z", false), ("2026-01-06T23:00:00Z", false),
+        ] {
+            assert_eq!(night.hold(at(time), HERE), inside, "{time}");
+        }
+    }
+
+    #[test]
+    fn ceilings() {
+        let path = "prod/db/password".parse().unwrap();
+        for (scopes, covers) in [
+            (vec![], true), (vec!["vault:read"], true), (vec!["read"], true), (vec!["*"], true), (vec!["**"], true),
+            (vec!["prod/**"], true), (vec!["test/**"], false), (vec!["test/**", "prod/db/*"], true), (vec!["test/**", "*"], true),
+            (vec!["a*/b"], false), (vec!["/prod/**"], false),
+        ] {
+            assert_eq!(Ceiling::of(&scopes).covers(&path), covers, "{scopes:?}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! All that knows HTTP. A request goes dropshot -> `mount` -> `dispatch` -> generated router -> `pipeline` -> handler, and
+//! its answer comes back the same way. Nothing here decides who may do what, and nothing below knows of it.
+
+mod dispatch;
+pub(crate) mod generated;
+mod mount;
+mod pipeline;
+mod problem;
+mod reply;
+mod request;
+
+pub use mount::{Listening, listen};

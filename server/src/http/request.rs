@@ -1,0 +1,229 @@
+//! A request on its way in: typed parts are pulled out of it by generated code, the body last and by a grant only.
+
+use super::pipeline::OperationMeta;
+use crate::app::App;
+use crate::caller::Unread;
+use crate::error::{Error, Result};
+use crate::store::Actor;
+use bytes::Bytes;
+use dropshot::Body;
+use http::{HeaderMap, Method, Uri, header};
+use http_body_util::BodyExt;
+use keepward_api::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+/// The longest that a body may take to arrive, and the longest pause within it.
+const BODY_TIME: Duration = Duration::from_secs(30);
+const BODY_PAUSE: Duration = Duration::from_secs(10);
+/// How much of a body that is too large is read and thrown away, and for how long, so that the answer can be read.
+const DRAIN_BYTES: usize = 16 * 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Who was admitted, and for what: what a refusal's event says.
+pub(crate) struct Admitted {
+    pub(super) org: Uuid,
+    pub(super) actor: Actor,
+    pub(super) resource: Option<(&'static str, Uuid, Map<String, Value>)>,
+}
+
+/// The request.
+pub(crate) struct Incoming {
+    pub(super) id: String,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Body>,
+    pub(super) address: IpAddr,
+    pub(super) now: Timestamp,
+    pub(super) admitted: Option<Admitted>,
+    pub(super) body_memory: Arc<Semaphore>,
+}
+
+impl Incoming {
+    pub(super) fn new(app: &App, id: String, head: http::request::Parts, body: Body, address: IpAddr) -> Self {
+        Self {
+            id,
+            method: head.method,
+            uri: head.uri,
+            headers: head.headers,
+            body: Some(body),
+            address,
+            now: Timestamp::now(),
+            admitted: None,
+            body_memory: Arc::clone(&app.body_memory),
+        }
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// A path variable: decoded once, then parsed.
+    pub(crate) fn path<T: FromStr<Err: Display>>(&self, name: &str, raw: &str) -> Result<T> {
+        let decoded = percent_encoding::percent_decode_str(raw).decode_utf8();
+        let decoded = decoded.map_err(|_| Error::field(name, "must be UTF-8"))?;
+        decoded.parse().map_err(|rule: T::Err| Error::field(name, rule.to_string()))
+    }
+
+    /// A query parameter; given twice is 400.
+    pub(crate) fn query_optional<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>> {
+        let query = self.uri.query().unwrap_or_default();
+        let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value.parse().map(Some).map_err(|rule: T::Err| Error::field(name, rule.to_string())),
+            (Some(_), Some(_)) => Err(Error::field(name, "is given twice")),
+        }
+    }
+
+    /// A header that an operation declares; given twice is 400.
+    pub(crate) fn header_optional<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>> {
+        let mut values = self.headers.get_all(name).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(Error::field(name, "is given twice"));
+        }
+        let text = value.to_str().map_err(|_| Error::field(name, "must be ASCII"))?;
+        text.parse().map(Some).map_err(|rule: T::Err| Error::field(name, rule.to_string()))
+    }
+
+    /// The JSON body, not read yet.
+    pub(crate) fn json_body<T: DeserializeOwned + 'static>(&mut self, meta: &'static OperationMeta) -> Unread<T> {
+        let reading = self.reading(meta);
+        Unread::new(async move {
+            let body = reading.await?;
+            parse(body.as_deref().ok_or_else(|| Error::invalid("This operation needs a JSON body."))?)
+        })
+    }
+
+    /// The body as bytes; `None` where it is empty.
+    fn reading(&mut self, meta: &'static OperationMeta) -> impl Future<Output = Result<Option<Bytes>>> + Send + 'static {
+        let body = self.body.take();
+        let memory = Arc::clone(&self.body_memory);
+        let length = self.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        let kind = self.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_owned());
+        async move {
+            let Some(body) = body else { return Ok(None) };
+            let limit = meta.max_body;
+            if length.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
+                drain(body).await;
+                return Err(Error::TooLarge { limit });
+            }
+            // Before the bytes are in memory: all bodies together have their room, too.
+            let room = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit).max(1);
+            let _room = reserve(memory, room)?;
+            let bytes = collect(body, limit).await?;
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            let media = kind.as_deref().and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+            if !media.eq_ignore_ascii_case("application/json") {
+                return Err(Error::WrongMediaType);
+            }
+            Ok(Some(bytes))
+        }
+    }
+}
+
+fn reserve(memory: Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit> {
+    let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+    memory.try_acquire_many_owned(permits).map_err(|_| Error::Unavailable { cause: None })
+}
+
+/// Reads a body of up to `limit` bytes within its time; what comes beyond is thrown away.
+async fn collect(mut body: Body, limit: usize) -> Result<Bytes> {
+    let slow = || Error::invalid("The body did not arrive in time.");
+    let reading = async {
+        let mut bytes = Vec::new();
+        while let Some(frame) = tokio::time::timeout(BODY_PAUSE, body.frame()).await.map_err(|_| slow())? {
+            let frame = frame.map_err(|_| Error::invalid("The body ended before its length."))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > limit {
+                return Ok::<_, Error>(None);
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(Some(bytes))
+    };
+    match tokio::time::timeout(BODY_TIME, reading).await.map_err(|_| slow())?? {
+        Some(bytes) => Ok(bytes.into()),
+        None => {
+            drain(body).await;
+            Err(Error::TooLarge { limit })
+        }
+    }
+}
+
+async fn drain(mut body: Body) {
+    let reading = async {
+        let mut rest = DRAIN_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            rest = rest.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if rest == 0 {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
+}
+
+/// Parses JSON; the error names the member and what was expected, and never repeats what was sent.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        if !error.inner().is_data() {
+            return Error::invalid("The body is not valid JSON.");
+        }
+        let path = error.path().to_string();
+        let rule = rule(&error.inner().to_string());
+        if path == "." { Error::invalid(format!("The body: {rule}.")) } else { Error::field(&path, rule) }
+    })?;
+    deserializer.end().map_err(|_| Error::invalid("The body is not valid JSON."))?;
+    Ok(parsed)
+}
+
+/// serde quotes what it was given before it says what it expected; only the second part is ours to show.
+fn rule(message: &str) -> String {
+    let message = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("expected {expected}"),
+        None if message.starts_with("invalid ") || message.starts_with("unknown ") => "has a value that is not allowed".to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keepward_api::types;
+
+    #[test]
+    fn errors_of_a_body_name_the_member_and_repeat_nothing() {
+        for (body, says) in [
+            (r#"{"value": 5}"#, "`value`: expected"),
+            (r#"{"value": "x", "type": "hunter2"}"#, "`type`: expected one of"),
+            (r#"{"value": "x", "max_access_count": "hunter2"}"#, "`max_access_count`: expected i32"),
+            (r#"{"value": "x", "max_access_count": 99999999999}"#, "`max_access_count`: expected i32"),
+            (r#"{"type": "generic"}"#, "missing field `value`"),
+            (r#"{"value": "hunter2", "value": "hunter2"}"#, "duplicate field `value`"),
+            (r#"{"value": "hunter2"} x"#, "not valid JSON"),
+            (r#"{"value": "\ud800"}"#, "not valid JSON"),
+            (r#"["hunter2"]"#, "The body"),
+            (r#"{"value": "x", "expires_at": "hunter2"}"#, "`expires_at`: a time is RFC 3339"),
+        ] {
+            let error = parse::<types::PutSecretRequest>(body.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(says), "{body}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let deep = format!("{}{}", r#"{"value":"x","metadata":{"a":"#, "[".repeat(10_000));
+        assert!(parse::<types::PutSecretRequest>(deep.as_bytes()).is_err());
+    }
+}

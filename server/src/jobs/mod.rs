@@ -1,0 +1,39 @@
+//! What happens without a request: once a minute the refusals of the minute are written and expired revocations removed.
+//! A job never touches what it was not made for.
+
+use crate::app::App;
+use crate::error::Result;
+use crate::store::entity::revoked_token;
+use crate::store::{Change, Unit};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Runs until told to stop, and once more then.
+pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stopping = tokio::time::timeout(MINUTE, stop.wait_for(|stopping| *stopping)).await.is_ok();
+        app.refusals.write(&app.committer).await;
+        if let Err(error) = app.committer.commit_unrecorded(ForgetExpired).await {
+            tracing::error!(%error, "expired revocations stay");
+        }
+        if stopping {
+            return;
+        }
+    }
+}
+
+/// A token that has expired needs no revocation.
+struct ForgetExpired;
+
+impl Change for ForgetExpired {
+    type Output = ();
+    async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
+        let expired = revoked_token::Column::ExpiresAt.lt(unit.now().microseconds());
+        revoked_token::Entity::delete_many().filter(expired).exec(unit.connection()).await?;
+        Ok(())
+    }
+}

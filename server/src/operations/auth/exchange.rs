@@ -1,0 +1,85 @@
+//! Trading a key for a token.
+
+use super::{limited, rows};
+use crate::app::App;
+use crate::caller::{
+    AGENT_TOKEN_SECONDS, AgentCaller, AnyCaller, Claims, Credential, IssuedToken, KeyKind, USER_TOKEN_SECONDS, UserCaller, Visitor,
+    hash_key, load, lookup,
+};
+use crate::error::{Error, Result};
+use crate::operations::vaults;
+use keepward_api::{AgentId, VaultId};
+use std::sync::Arc;
+
+const WRONG_KEY: Error = Error::Unauthenticated { detail: "The key is not valid." };
+
+/// Whose key it is, if it is good; charged to the key if it is, else to the address.
+pub(super) async fn prove(app: &App, visitor: Visitor, key: &str) -> Result<AnyCaller> {
+    let Some(kind) = KeyKind::of(key) else { return Err(refuse(app, visitor)) };
+    let credential = Arc::new(Credential::Key { kind, hashes: hash_key(key, &app.keyring.sub_keys) });
+    let readers = app.database.readers();
+    let proven = load(readers, &app.keyring, &credential, None::<&lookup::Nothing>, visitor.now, visitor.address).await;
+    match proven {
+        Ok((caller, _)) => {
+            app.limits.charge_key_exchange(caller.actor().id().unwrap_or_default()).map_err(limited)?;
+            Ok(caller)
+        }
+        Err(Error::Unauthenticated { .. }) => Err(refuse(app, visitor)),
+        Err(error) => Err(error),
+    }
+}
+
+fn refuse(app: &App, visitor: Visitor) -> Error {
+    app.refusals.count(visitor.address, "auth.failure");
+    app.limits.charge_authentication(visitor.address).map_or_else(limited, |()| WRONG_KEY)
+}
+
+/// The agent of a key; another agent's id beside it is as wrong as a wrong key.
+pub(super) async fn agent(app: &App, visitor: Visitor, key: &str, expected: Option<AgentId>) -> Result<AgentCaller> {
+    match prove(app, visitor, key).await? {
+        AnyCaller::Agent(agent) if expected.is_none_or(|id| id == agent.id()) => Ok(agent),
+        _ => Err(refuse(app, visitor)),
+    }
+}
+
+/// What to say to who brings no key.
+pub(super) async fn without_key(app: &App, agent: Option<AgentId>, has_assertion: bool) -> Result<Error> {
+    let method = match agent {
+        Some(id) => rows::auth_method(app.database.readers(), &app.keyring, id).await?,
+        None => None,
+    };
+    let other = method.is_some_and(|method| method != "api_key");
+    if has_assertion || other {
+        return Ok(Error::NotImplemented { detail: "Certificates and client assertions come with a later version." });
+    }
+    Ok(Error::field("api_key", "is needed of an agent with an API key"))
+}
+
+/// A token that lives as its agent says, never past the agent's own end.
+pub(super) async fn issue_agent(app: &App, caller: &AgentCaller) -> Result<IssuedToken> {
+    let (agent, now) = (&caller.agent, caller.session.now);
+    let asked = agent.token_ttl_seconds.unwrap_or(AGENT_TOKEN_SECONDS);
+    let left = agent.expires_at.map_or(asked, |end| (end - now.microseconds()) / 1_000_000);
+    let mut claims = Claims::new(caller.any().actor(), caller.session.org, agent.generation, now, asked.min(left).max(1));
+    claims.scopes = serde_json::from_str(&agent.scopes).map_err(Error::internal)?;
+    claims.vault_ids = serde_json::from_str(&agent.vault_ids).map_err(Error::internal)?;
+    claims.intents_api_enabled = agent.intents_api_enabled;
+    app.tokens.issue(&claims).await
+}
+
+/// A token under the personal key's scopes, which ends with the key.
+pub(super) async fn issue_user(app: &App, caller: &UserCaller) -> Result<IssuedToken> {
+    let (actor, now) = (caller.any().actor(), caller.session.now);
+    let mut claims = Claims::new(actor, caller.session.org, caller.user.generation, now, USER_TOKEN_SECONDS);
+    claims.key = caller.session.key;
+    app.tokens.issue(&claims).await
+}
+
+/// The binding; when unbound, the vaults that the agent can read now, oldest first.
+pub(super) async fn vaults_of(app: &App, caller: &AgentCaller) -> Result<Vec<VaultId>> {
+    let binding: Vec<VaultId> = serde_json::from_str(&caller.agent.vault_ids).map_err(Error::internal)?;
+    if !binding.is_empty() {
+        return Ok(binding);
+    }
+    vaults::service::readable_ids(&app.database, &app.keyring, &caller.any()).await
+}

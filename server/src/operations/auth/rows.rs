@@ -1,0 +1,45 @@
+//! The tables `organisation`, `users` and `revoked_token`, as far as proving who somebody is needs them.
+
+use crate::error::Result;
+use crate::seal::Keyring;
+use crate::store::entity::{agent, organisation, revoked_token, users};
+use crate::store::{Unit, insert, insert_with_mac, is_authentic};
+use keepward_api::{AgentId, Timestamp};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+pub(super) async fn user_by_email(connection: &impl ConnectionTrait, keyring: &Keyring, email: &str) -> Result<Option<users::Model>> {
+    let user = users::Entity::find().filter(users::Column::Email.eq(email)).one(connection).await?;
+    Ok(user.filter(|user| is_authentic(&keyring.sub_keys.row, user)))
+}
+
+pub(super) async fn email_is_taken(connection: &impl ConnectionTrait, email: &str) -> Result<bool> {
+    let user = users::Entity::find().filter(users::Column::Email.eq(email)).one(connection).await?;
+    Ok(user.is_some())
+}
+
+pub(super) async fn has_users(connection: &impl ConnectionTrait) -> Result<bool> {
+    Ok(users::Entity::find().limit(1).one(connection).await?.is_some())
+}
+
+pub(super) async fn insert_organisation(unit: &Unit<'_>, keyring: &Keyring, organisation: organisation::Model) -> Result<()> {
+    insert_with_mac(unit.connection(), &keyring.sub_keys.row, organisation).await
+}
+
+pub(super) async fn insert_user(unit: &Unit<'_>, keyring: &Keyring, user: users::Model) -> Result<()> {
+    insert_with_mac(unit.connection(), &keyring.sub_keys.row, user).await
+}
+
+/// How an agent proves itself, if there is one.
+pub(super) async fn auth_method(connection: &impl ConnectionTrait, keyring: &Keyring, id: AgentId) -> Result<Option<String>> {
+    let agent = agent::Entity::find_by_id(id.0).one(connection).await?;
+    Ok(agent.filter(|agent| is_authentic(&keyring.sub_keys.row, agent)).map(|agent| agent.auth_method))
+}
+
+/// Ends a token; a second time changes nothing.
+pub(super) async fn revoke(unit: &Unit<'_>, jti: Uuid, expires_at: Timestamp) -> Result<()> {
+    if revoked_token::Entity::find_by_id(jti).one(unit.connection()).await?.is_some() {
+        return Ok(());
+    }
+    insert(unit.connection(), revoked_token::Model { jti, expires_at: expires_at.microseconds() }).await
+}

@@ -1,0 +1,113 @@
+//! Secrets: versioned, sealed values at paths.
+
+mod convert;
+mod rows;
+pub(crate) mod service;
+
+use crate::app::App;
+use crate::audit::Recorded;
+use crate::caller::{AnyCaller, Found, Grant, Unread, action, lookup, policy};
+use crate::error::{Error, Result};
+use crate::operations::vaults::service::kek;
+use crate::seal::{Keyring, PreparedDek};
+use crate::store::entity::{secret, secret_version};
+use crate::store::{Change, Event, Unit};
+use keepward_api::{actions, params, types};
+use std::sync::Arc;
+
+/// A read is one statement, which has run already, and one unit: its event, and its count where the version has one.
+pub(crate) async fn get(app: &App, caller: AnyCaller, found: Found<lookup::Secret>, params: params::SecretGetParams) -> Result<Recorded<types::SecretResponse>> {
+    let grant = found.may::<action::ReadSecret>()?;
+    let row = found.release(&grant)?;
+    let location = convert::location(caller.session().org, &params.path, &row.version);
+    let value = app.keyring.open_value(&kek(&row.vault), &row.version.wrapped_dek, &location, &row.version.sealed).await?;
+    let event = convert::event(&caller, actions::SECRET_GET, row.secret.id, grant.key());
+    let recorded = match row.version.max_access_count {
+        None => app.committer.record(event).await?,
+        Some(_) => app.committer.commit(CountRead { version: row.version.clone(), event }).await?,
+    };
+    let answer = convert::response(row.secret, row.version, value)?;
+    Ok(recorded.map(|()| answer))
+}
+
+/// One read of a version that allows only so many; whoever comes after the last is refused here.
+struct CountRead {
+    version: secret_version::Model,
+    event: Event,
+}
+
+impl Change for CountRead {
+    type Output = ();
+    async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
+        if !rows::count_read(unit, &self.version).await? {
+            let resource = Some(self.version.secret_id);
+            return Err(Error::Gone { detail: "The reads of this secret are used up.", resource });
+        }
+        unit.record(self.event.clone());
+        Ok(())
+    }
+}
+
+pub(crate) async fn put(
+    app: &App,
+    _: AnyCaller,
+    found: Found<lookup::Secret>,
+    _: params::SecretPutParams,
+    body: Unread<types::PutSecretRequest>,
+) -> Result<Recorded<types::SecretMetadataResponse>> {
+    let grant = found.may::<action::WriteSecret>()?;
+    let now = found.now();
+    let vault = found.release(&grant)?.vault;
+    let new = convert::new_version(body.read(&grant).await?, now)?;
+    let dek = app.keyring.prepare_dek(&kek(&vault)).await?;
+    let written = app.committer.commit(Put { keyring: Arc::clone(&app.keyring), grant, new, dek }).await?;
+    Ok(written.map(|(secret, version)| convert::metadata(secret, version)))
+}
+
+struct Put {
+    keyring: Arc<Keyring>,
+    grant: Grant<action::WriteSecret>,
+    new: service::NewVersion,
+    dek: PreparedDek,
+}
+
+impl Change for Put {
+    type Output = (secret::Model, secret_version::Model);
+    async fn apply(&self, unit: &mut Unit<'_>) -> Result<Self::Output> {
+        let (caller, slot) = self.grant.repeat(unit, &self.keyring).await?;
+        let key = self.grant.key();
+        let written = service::write(unit, &slot.vault, slot.secret, &key.path, caller.actor(), &self.new, &self.dek).await?;
+        unit.record(convert::event(&caller, actions::SECRET_PUT, written.0.id, key));
+        Ok(written)
+    }
+}
+
+pub(crate) async fn delete(app: &App, _: AnyCaller, found: Found<lookup::Secret>, _: params::SecretDeleteParams) -> Result<Recorded<()>> {
+    let grant = found.may::<action::DeleteSecret>()?;
+    found.release(&grant)?;
+    app.committer.commit(Delete { keyring: Arc::clone(&app.keyring), grant }).await
+}
+
+struct Delete {
+    keyring: Arc<Keyring>,
+    grant: Grant<action::DeleteSecret>,
+}
+
+impl Change for Delete {
+    type Output = ();
+    async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
+        let (caller, secret) = self.grant.repeat(unit, &self.keyring).await?;
+        rows::mark_deleted(unit, secret.id).await?;
+        unit.record(convert::event(&caller, actions::SECRET_DELETE, secret.id, self.grant.key()));
+        Ok(())
+    }
+}
+
+pub(crate) async fn list(app: &App, _: AnyCaller, found: Found<lookup::Vault>, params: params::SecretListParams) -> Result<types::SecretListResponse> {
+    let grant = found.may::<action::SeeVault>()?;
+    let reach = policy::reach(found.facts(), found.now(), found.address());
+    let vault = found.release(&grant)?;
+    let prefix = params.prefix.unwrap_or_default();
+    let listed = rows::list(app.database.readers(), vault.id, &reach, &prefix).await?;
+    Ok(types::SecretListResponse { secrets: listed.into_iter().map(|(secret, version)| convert::metadata(secret, version)).collect() })
+}

@@ -1,0 +1,112 @@
+//! The tables `secret` and `secret_version`.
+
+use crate::caller::policy::Reach;
+use crate::error::{Error, Result};
+use crate::store::entity::{secret, secret_version};
+use crate::store::{Unit, insert};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Counts one read of a version, unless its reads are used up, or it is not the newest version of a live secret any more.
+pub(super) async fn count_read(unit: &Unit<'_>, version: &secret_version::Model) -> Result<bool> {
+    let live = Query::select()
+        .column(secret::Column::Id)
+        .from(secret::Entity)
+        .and_where(secret::Column::Id.eq(version.secret_id))
+        .and_where(secret::Column::Version.eq(version.version))
+        .and_where(secret::Column::DeletedAt.is_null())
+        .to_owned();
+    let counted = secret_version::Entity::update_many()
+        .col_expr(secret_version::Column::AccessCount, Expr::col(secret_version::Column::AccessCount).add(1))
+        .filter(secret_version::Column::SecretId.eq(version.secret_id))
+        .filter(secret_version::Column::Version.eq(version.version))
+        .filter(Expr::col(secret_version::Column::AccessCount).lt(Expr::col(secret_version::Column::MaxAccessCount)))
+        .filter(secret_version::Column::SecretId.in_subquery(live))
+        .exec(unit.connection())
+        .await?;
+    Ok(counted.rows_affected == 1)
+}
+
+/// A path's first version.
+pub(super) async fn insert_secret(unit: &Unit<'_>, secret: secret::Model) -> Result<()> {
+    insert(unit.connection(), secret).await
+}
+
+/// A later version; the path lives again if it was deleted.
+pub(super) async fn raise_version(unit: &Unit<'_>, secret: &secret::Model) -> Result<()> {
+    secret::Entity::update_many()
+        .col_expr(secret::Column::Version, Expr::value(secret.version))
+        .col_expr(secret::Column::DeletedAt, Expr::value(None::<i64>))
+        .filter(secret::Column::Id.eq(secret.id))
+        .exec(unit.connection())
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_version(unit: &Unit<'_>, version: secret_version::Model) -> Result<()> {
+    insert(unit.connection(), version).await
+}
+
+pub(super) async fn mark_deleted(unit: &Unit<'_>, id: Uuid) -> Result<()> {
+    secret::Entity::update_many()
+        .col_expr(secret::Column::DeletedAt, Expr::value(unit.now().microseconds()))
+        .filter(secret::Column::Id.eq(id))
+        .exec(unit.connection())
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_of_vault(unit: &Unit<'_>, vault: Uuid) -> Result<()> {
+    secret_version::Entity::delete_many().filter(secret_version::Column::VaultId.eq(vault)).exec(unit.connection()).await?;
+    secret::Entity::delete_many().filter(secret::Column::VaultId.eq(vault)).exec(unit.connection()).await?;
+    Ok(())
+}
+
+/// The least text that is greater than every text with this prefix.
+fn after(prefix: &str) -> Option<String> {
+    let mut bytes = prefix.as_bytes().to_vec();
+    // Paths and prefixes that can match one are ASCII, so the last byte can be raised.
+    let last = bytes.last_mut()?;
+    *last += 1;
+    String::from_utf8(bytes).ok()
+}
+
+/// Live secrets with their newest version under the caller's reach and a prefix, in the order of their paths: a range of
+/// the index for each prefix of the reach, never the whole vault to be sieved.
+pub(super) async fn list(connection: &impl ConnectionTrait, vault: Uuid, reach: &Reach, prefix: &str) -> Result<Vec<(secret::Model, secret_version::Model)>> {
+    let mut found = BTreeMap::new();
+    if !prefix.is_ascii() {
+        return Ok(Vec::new());
+    }
+    for begin in reach.prefixes() {
+        let begin = if prefix.starts_with(begin) { prefix } else { begin };
+        if !begin.starts_with(prefix) {
+            continue;
+        }
+        let mut query = secret::Entity::find()
+            .select_also(secret_version::Entity)
+            .join(JoinType::InnerJoin, newest())
+            .filter(secret::Column::VaultId.eq(vault))
+            .filter(secret::Column::DeletedAt.is_null());
+        if let Some(end) = after(begin) {
+            query = query.filter(secret::Column::Path.gte(begin)).filter(secret::Column::Path.lt(end));
+        }
+        for (secret, version) in query.order_by_asc(secret::Column::Path).all(connection).await? {
+            let version = version.ok_or_else(|| Error::internal("a secret without its newest version"))?;
+            if secret.path.parse().is_ok_and(|path| reach.covers(&path)) {
+                found.insert(secret.path.clone(), (secret, version));
+            }
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// From a secret to its newest version.
+fn newest() -> RelationDef {
+    secret::Entity::belongs_to(secret_version::Entity)
+        .from((secret::Column::Id, secret::Column::Version))
+        .to((secret_version::Column::SecretId, secret_version::Column::Version))
+        .into()
+}

@@ -1,0 +1,61 @@
+//! The table `vault`.
+
+use crate::caller::Visible;
+use crate::error::Result;
+use crate::seal::Keyring;
+use crate::store::entity::{policy, vault};
+use crate::store::{Unit, is_authentic};
+use keepward_api::Timestamp;
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+/// The vaults that a list may show, oldest first: those that the caller made or holds a live policy in, and all for admins,
+/// within an agent's binding.
+pub(super) async fn visible(connection: &impl ConnectionTrait, keyring: &Keyring, visible: &Visible, now: Timestamp) -> Result<Vec<vault::Model>> {
+    let mut query = vault::Entity::find().filter(vault::Column::OrgId.eq(visible.org.0));
+    if !visible.everything {
+        let granted = granted(connection, keyring, visible, now).await?;
+        let made = Condition::all()
+            .add(vault::Column::CreatedBy.eq(visible.principal.id()))
+            .add(vault::Column::CreatedByType.eq(visible.principal.kind()));
+        query = query.filter(Condition::any().add(made).add(vault::Column::Id.is_in(granted)));
+    }
+    if !visible.binding.is_empty() {
+        query = query.filter(vault::Column::Id.is_in(visible.binding.iter().map(|id| id.0)));
+    }
+    let vaults = query.order_by_asc(vault::Column::CreatedAt).order_by_asc(vault::Column::Id).all(connection).await?;
+    Ok(vaults.into_iter().filter(|vault| is_authentic(&keyring.sub_keys.row, vault)).collect())
+}
+
+async fn granted(connection: &impl ConnectionTrait, keyring: &Keyring, visible: &Visible, now: Timestamp) -> Result<Vec<Uuid>> {
+    let policies = policy::Entity::find()
+        .filter(policy::Column::PrincipalId.eq(visible.principal.id()))
+        .filter(policy::Column::PrincipalType.eq(visible.principal.kind()))
+        .filter(policy::Column::OrgId.eq(visible.org.0))
+        .all(connection)
+        .await?;
+    let live = policies.into_iter().filter(|policy| policy.expires_at.is_none_or(|end| end > now.microseconds()));
+    let mut vaults: Vec<Uuid> = live.filter(|policy| is_authentic(&keyring.sub_keys.row, policy)).map(|policy| policy.vault_id).collect();
+    vaults.sort_unstable();
+    vaults.dedup();
+    Ok(vaults)
+}
+
+/// The vault of an organisation with a reserved name.
+pub(super) async fn by_name(connection: &impl ConnectionTrait, keyring: &Keyring, org: Uuid, name: &str) -> Result<Option<vault::Model>> {
+    let query = vault::Entity::find().filter(vault::Column::OrgId.eq(org)).filter(vault::Column::Name.eq(name));
+    let vault = query.order_by_asc(vault::Column::CreatedAt).one(connection).await?;
+    Ok(vault.filter(|vault| is_authentic(&keyring.sub_keys.row, vault)))
+}
+
+/// How many of these vaults the organisation has.
+pub(super) async fn count_of(connection: &impl ConnectionTrait, org: Uuid, ids: &[Uuid]) -> Result<u64> {
+    use sea_orm::PaginatorTrait;
+    let query = vault::Entity::find().filter(vault::Column::OrgId.eq(org)).filter(vault::Column::Id.is_in(ids.iter().copied()));
+    Ok(query.count(connection).await?)
+}
+
+pub(super) async fn delete(unit: &Unit<'_>, id: Uuid) -> Result<()> {
+    vault::Entity::delete_by_id(id).exec(unit.connection()).await?;
+    Ok(())
+}

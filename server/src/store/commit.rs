@@ -1,0 +1,244 @@
+//! The committer: every write of the process goes through one task that runs units in shared transactions and answers
+//! after the commit. A transaction a change would cost a sync a change; shared, 32 writers cost one.
+
+use super::connect::Database;
+use super::journal::{Event, Journal, Recorded};
+use crate::error::{Error, Result};
+use keepward_api::Timestamp;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Units in one transaction at most.
+const MAX_UNITS: usize = 256;
+
+/// One change. It may be run again, so it borrows its inputs, does nothing outside the unit and never waits for anything
+/// but the database. An error undoes this unit and no other.
+pub trait Change: Send + Sync + 'static {
+    type Output: Send + 'static;
+    fn apply(&self, unit: &mut Unit<'_>) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// A change's place inside the shared transaction.
+pub struct Unit<'a> {
+    transaction: &'a DatabaseTransaction,
+    now: Timestamp,
+    events: Vec<Event>,
+}
+
+impl Unit<'_> {
+    /// Where the unit's statements run.
+    pub fn connection(&self) -> &DatabaseTransaction {
+        self.transaction
+    }
+
+    /// The time of the whole transaction.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Adds to the audit trail, if and only if the unit is committed.
+    pub fn record(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Whether rows that are read to be changed have to be locked.
+    pub fn needs_row_locks(&self) -> bool {
+        self.transaction.get_database_backend() == DbBackend::Postgres
+    }
+}
+
+/// The handle to the task.
+#[derive(Clone)]
+pub struct Committer {
+    queue: mpsc::Sender<Box<dyn Job>>,
+}
+
+impl Committer {
+    /// Starts the task; it ends when every handle is gone and the last unit is answered.
+    pub fn start(database: Arc<Database>, journal: Arc<dyn Journal>) -> (Self, tokio::task::JoinHandle<()>) {
+        let (queue, waiting) = mpsc::channel(1024);
+        (Self { queue }, tokio::spawn(run(database, journal, waiting)))
+    }
+
+    /// Applies a change that records at least one event, and answers when it is durable.
+    pub async fn commit<C: Change>(&self, change: C) -> Result<Recorded<C::Output>> {
+        self.enqueue(change, true).await.map(Recorded::new)
+    }
+
+    /// Applies a change that the audit trail does not keep.
+    pub async fn commit_unrecorded<C: Change>(&self, change: C) -> Result<C::Output> {
+        self.enqueue(change, false).await
+    }
+
+    /// Records an event and nothing else.
+    pub async fn record(&self, event: Event) -> Result<Recorded<()>> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Box::new(Note { event: Some(event), answer }), answered).await.map(Recorded::new)
+    }
+
+    async fn enqueue<C: Change>(&self, change: C, must_record: bool) -> Result<C::Output> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Box::new(Work { change, must_record, outcome: None, answer }), answered).await
+    }
+
+    async fn send<T>(&self, job: Box<dyn Job>, answered: oneshot::Receiver<Result<T>>) -> Result<T> {
+        let stopped = || Error::Unavailable { cause: None };
+        self.queue.send(job).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+}
+
+/// A queued unit, its types erased.
+trait Job: Send {
+    /// The event of a unit that is only an event, which needs no savepoint.
+    fn take_event(&mut self) -> Option<Event>;
+    /// Runs the change and keeps what it answered; true if the unit stands.
+    fn apply<'a>(&'a mut self, unit: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>>;
+    /// Answers; `committed` says whether the transaction is durable.
+    fn settle(self: Box<Self>, committed: bool);
+}
+
+enum Applied {
+    Stands,
+    /// Undo this unit.
+    Refused,
+    /// The connection can't be trusted: undo the transaction.
+    Broken,
+}
+
+struct Note {
+    event: Option<Event>,
+    answer: oneshot::Sender<Result<()>>,
+}
+
+impl Job for Note {
+    fn take_event(&mut self) -> Option<Event> {
+        self.event.take()
+    }
+    fn apply<'a>(&'a mut self, _: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>> {
+        Box::pin(async { Applied::Stands })
+    }
+    fn settle(self: Box<Self>, committed: bool) {
+        // Whoever asked may have gone; the event stands all the same.
+        let _ = self.answer.send(if committed { Ok(()) } else { Err(Error::Unavailable { cause: None }) });
+    }
+}
+
+struct Work<C: Change> {
+    change: C,
+    must_record: bool,
+    outcome: Option<Result<C::Output>>,
+    answer: oneshot::Sender<Result<C::Output>>,
+}
+
+impl<C: Change> Job for Work<C> {
+    fn take_event(&mut self) -> Option<Event> {
+        None
+    }
+    fn apply<'a>(&'a mut self, unit: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>> {
+        Box::pin(async move {
+            let mut outcome = self.change.apply(unit).await;
+            if outcome.is_ok() && self.must_record && unit.events.is_empty() {
+                outcome = Err(Error::internal("a change without its audit event"));
+            }
+            let applied = match &outcome {
+                Ok(_) => Applied::Stands,
+                Err(error) if is_fatal(error) => Applied::Broken,
+                Err(_) => Applied::Refused,
+            };
+            self.outcome = Some(outcome);
+            applied
+        })
+    }
+    fn settle(self: Box<Self>, committed: bool) {
+        let answer = match self.outcome {
+            Some(Err(error)) => Err(error),
+            Some(Ok(output)) if committed => Ok(output),
+            _ => Err(Error::Unavailable { cause: None }),
+        };
+        let _ = self.answer.send(answer);
+    }
+}
+
+/// After these SQLite may have undone more than the statement, and the connection is not to be trusted:
+/// FULL (13), IOERR (10), NOMEM (7).
+fn is_fatal(error: &Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(database) = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error) {
+            let code = database.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+            return matches!(code, Some(7 | 10 | 13));
+        }
+        source = cause.source();
+    }
+    matches!(error, Error::Unavailable { .. })
+}
+
+async fn run(database: Arc<Database>, journal: Arc<dyn Journal>, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+    while let Some(first) = waiting.recv().await {
+        let mut batch = vec![first];
+        while batch.len() < MAX_UNITS
+            && let Ok(next) = waiting.try_recv()
+        {
+            batch.push(next);
+        }
+        // A task of its own: a panic in a unit fails this batch (its answers are dropped, so 503) and no later one.
+        let (database, journal) = (Arc::clone(&database), Arc::clone(&journal));
+        if let Err(error) = tokio::spawn(async move { transact(&database, journal.as_ref(), batch).await }).await {
+            tracing::error!(%error, "a unit panicked");
+        }
+    }
+}
+
+async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box<dyn Job>>) {
+    let committed = match attempt(database, journal, &mut batch).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(error = error_chain(&error), units = batch.len(), "a transaction failed");
+            false
+        }
+    };
+    for job in batch {
+        job.settle(committed);
+    }
+}
+
+async fn attempt(database: &Database, journal: &dyn Journal, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    let immediate = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    let transaction = database.writer().begin_with_options(immediate).await?;
+    let now = Timestamp::now();
+    let mut events = Vec::new();
+    for job in batch.iter_mut() {
+        if let Some(event) = job.take_event() {
+            events.push(event);
+            continue;
+        }
+        transaction.execute_unprepared("SAVEPOINT unit").await?;
+        let mut unit = Unit { transaction: &transaction, now, events: Vec::new() };
+        match job.apply(&mut unit).await {
+            Applied::Stands => events.append(&mut unit.events),
+            Applied::Refused => drop(transaction.execute_unprepared("ROLLBACK TO SAVEPOINT unit").await?),
+            Applied::Broken => return Err(Error::internal("the writer connection is broken")),
+        }
+        transaction.execute_unprepared("RELEASE SAVEPOINT unit").await?;
+    }
+    if !events.is_empty() {
+        journal.link(&transaction, now, &events).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// An error and its causes in one line; none of ours holds a value.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,19 @@
+use super::connect::Database;
+use crate::error::{Error, Result};
+use sea_orm_migration::MigratorTrait;
+
+#[path = "../../migrations/mod.rs"]
+mod migrations;
+
+/// Brings the schema to this version. Safe to call at every start; an older server refuses a newer schema.
+pub async fn migrate(database: &Database) -> Result<()> {
+    let applied = migrations::Migrations::get_migration_models(database.writer()).await;
+    let known = migrations::Migrations::migrations();
+    if let Ok(applied) = applied
+        && let Some(newer) = applied.iter().find(|a| !known.iter().any(|k| k.name() == a.version))
+    {
+        let text = format!("the database has the schema of a newer version ({}); start that version", newer.version);
+        return Err(Error::internal(text));
+    }
+    migrations::Migrations::up(database.writer(), None).await.map_err(Error::internal)
+}

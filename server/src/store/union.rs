@@ -1,0 +1,119 @@
+//! Rows of several tables from one statement, without a join: every branch of a `UNION ALL` puts its columns into typed
+//! slots, and a tag says which table a row is of. A value is then read once, however many policies stand beside it.
+
+use crate::error::{Error, Result};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ColumnType, DbErr, EntityTrait, IdenStatic, Iterable, QueryResult, TryIntoModel,
+    Value,
+};
+use std::fmt::Write;
+use uuid::Uuid;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Id,
+    Text,
+    Integer,
+    Flag,
+    Bytes,
+}
+
+const CLASSES: [Class; 5] = [Class::Id, Class::Text, Class::Integer, Class::Flag, Class::Bytes];
+
+impl Class {
+    fn of(kind: &ColumnType) -> Self {
+        match kind {
+            ColumnType::Uuid => Self::Id,
+            ColumnType::BigInteger => Self::Integer,
+            ColumnType::Boolean => Self::Flag,
+            ColumnType::Text => Self::Text,
+            _ => Self::Bytes,
+        }
+    }
+
+    /// What PostgreSQL must know of a slot that a branch leaves empty.
+    fn empty(self) -> &'static str {
+        match self {
+            Self::Id => "CAST(NULL AS uuid)",
+            Self::Text => "CAST(NULL AS text)",
+            Self::Integer => "CAST(NULL AS bigint)",
+            Self::Flag => "CAST(NULL AS boolean)",
+            Self::Bytes => "NULL",
+        }
+    }
+}
+
+/// The slots of a statement: as many of each class as the widest table needs.
+#[derive(Clone, Copy, Default)]
+pub struct Union {
+    slots: [usize; 5],
+    sqlite: bool,
+}
+
+fn count<E: EntityTrait>(class: Class) -> usize {
+    E::Column::iter().filter(|column| Class::of(column.def().get_column_type()) == class).count()
+}
+
+impl Union {
+    /// Without slots; `sqlite` where an empty slot needs no type.
+    pub fn new(sqlite: bool) -> Self {
+        Self { slots: [0; 5], sqlite }
+    }
+
+    /// Makes room for a table.
+    pub fn with<E: EntityTrait>(mut self) -> Self {
+        for (slot, class) in self.slots.iter_mut().zip(CLASSES) {
+            *slot = (*slot).max(count::<E>(class));
+        }
+        self
+    }
+
+    /// `SELECT tag, slots FROM table AS t`, to which the caller adds what follows `WHERE`.
+    pub fn branch<E: EntityTrait + Default>(&self, tag: i64) -> String {
+        let mut sql = format!("SELECT {tag}");
+        for (width, class) in self.slots.iter().zip(CLASSES) {
+            let mut columns = E::Column::iter().filter(|column| Class::of(column.def().get_column_type()) == class);
+            for _ in 0..*width {
+                match columns.next() {
+                    Some(column) => drop(write!(sql, ", t.{}", column.as_str())),
+                    None if self.sqlite => sql.push_str(", NULL"),
+                    None if class == Class::Bytes => sql.push_str(", CAST(NULL AS bytea)"),
+                    None => drop(write!(sql, ", {}", class.empty())),
+                }
+            }
+        }
+        drop(write!(sql, " FROM {} t WHERE ", E::default().table_name()));
+        sql
+    }
+
+    /// The tag of a row.
+    pub fn tag(row: &QueryResult) -> Result<i64> {
+        Ok(row.try_get_by_index::<i64>(0)?)
+    }
+
+    /// The model in a row of that table's branch.
+    pub fn model<E>(&self, row: &QueryResult) -> Result<E::Model>
+    where
+        E: EntityTrait,
+        E::ActiveModel: ActiveModelTrait<Entity = E> + Default + TryIntoModel<E::Model>,
+    {
+        let mut model = <E::ActiveModel as Default>::default();
+        let mut start = 1;
+        for (width, class) in self.slots.iter().zip(CLASSES) {
+            let columns = E::Column::iter().filter(|column| Class::of(column.def().get_column_type()) == class);
+            for (index, column) in columns.enumerate() {
+                let at = start + index;
+                let value: Value = match class {
+                    Class::Id => row.try_get_by_index::<Option<Uuid>>(at)?.into(),
+                    Class::Text => row.try_get_by_index::<Option<String>>(at)?.into(),
+                    Class::Integer => row.try_get_by_index::<Option<i64>>(at)?.into(),
+                    Class::Flag => row.try_get_by_index::<Option<bool>>(at)?.into(),
+                    Class::Bytes => row.try_get_by_index::<Option<Vec<u8>>>(at)?.into(),
+                };
+                model.try_set(column, value)?;
+            }
+            start += width;
+        }
+        model.try_into_model().map_err(|error: DbErr| Error::internal(error))
+    }
+}
