@@ -36,7 +36,7 @@ pub const DOCUMENT: &str = include_str!("../generated/keepward.json");
 /// What the document defines: one type a schema, and the parameters of each operation.
 #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
 mod generated;
-pub use generated::{actions, params, types};
+pub use generated::{PUBLIC, actions, params, types};
 
 /// Absent against `null`: serde's default stands for an absent field, this for one that is there.
 pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>

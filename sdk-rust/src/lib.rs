@@ -1,1 +1,38 @@
+//! Client of [Keepward](https://crates.io/crates/keepward), a self-hosted vault and signing service for AI agents.
+//!
+//! An agent reads the secret that a policy gives it:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), keepward::Error> {
+//! // From KEEPWARD_URL and KEEPWARD_AGENT_KEY; `Client::builder()` takes them by hand.
+//! let client = keepward::Client::from_env()?;
+//! let vault = client.vaults().list().await?.vaults.first().map(|vault| vault.id).expect("a vault");
+//! let secret = client.secrets().get(vault, "payments/stripe").await?;
+//! call_stripe(secret.value.expose());
+//! # Ok(()) }
+//! # fn call_stripe(_: &str) {}
+//! ```
+//!
+//! Tokens are fetched once for all tasks that share a client and renewed 60 seconds early. What is safe to repeat (GET, and
+//! what never left this machine) is repeated with jitter, as long as the server says where it says so. Secret values are
+//! [`SecretText`]: they do not print. Clones of a [`Client`] share connections and tokens.
+//!
+//! Operations without a method of their own yet are reached through [`Client::api`], the client that is generated from the
+//! OpenAPI document.
 
+mod auth;
+mod client;
+mod error;
+mod resources;
+mod transport;
+
+/// The generated client: a builder for each of the document's operations.
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub, unused_imports)]
+#[rustfmt::skip]
+pub mod generated;
+
+pub use auth::Credential;
+pub use client::{Client, ClientBuilder};
+pub use error::{ApiError, Error, Result};
+pub use keepward_api::{self as api, *};
+pub use resources::{Account, Agents, ApiKeys, Audit, Auth, Health, Policies, Prepared, Principal, Secrets, Vaults};

@@ -42,7 +42,10 @@ pub(crate) fn generate(lowered: &Lowered, operations: &[Operation]) -> Result<St
         Some(quote!(#[doc = #doc] pub const #name: &str = #action;))
     });
     let actions: Vec<_> = actions.collect();
+    let public = operations.iter().filter(|operation| operation.caller == "public").map(|operation| &operation.id);
     print(quote! {
+        /// Operations that take no credential.
+        pub const PUBLIC: &[&str] = &[#(#public),*];
         /// What the audit trail calls a success of each operation that it keeps.
         pub mod actions { #(#actions)* }
         /// One type a schema.

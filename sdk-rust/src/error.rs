@@ -1,0 +1,193 @@
+//! The one error of the SDK.
+
+use progenitor_client::Error as Raw;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// What the SDK answers with.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call did not do what it was asked to. No variant holds a secret, or the body of an answer that could be one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server refused; the status decides what to do about it.
+    Api(Box<ApiError>),
+    /// An argument breaks its rule; nothing was sent.
+    InvalidArgument(String),
+    /// The client lacks something, or what it was built with contradicts itself.
+    Configuration(String),
+    /// The server was not reached, or the connection broke. `sent` says whether the request may have arrived.
+    Connection { sent: bool, source: reqwest::Error },
+    /// No answer in time; the request may have arrived.
+    Timeout,
+    /// An answer that this version can't read; the status it came with.
+    UnexpectedAnswer { status: Option<u16>, request_id: Option<String> },
+}
+
+/// A refusal: RFC 9457 problem details, the status taken from the HTTP answer and never from its body.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ApiError {
+    pub status: u16,
+    /// `about:blank`, or a bare word to branch on such as `resource_limit_exceeded`.
+    pub kind: String,
+    pub title: String,
+    /// One sentence: what is wrong and what would be right.
+    pub detail: String,
+    /// By request field, where the server blames some.
+    pub fields: BTreeMap<String, String>,
+    /// What the server's log knows this request by.
+    pub request_id: Option<String>,
+    /// How long the server wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Error {
+    /// The HTTP status, if there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Api(error) => Some(error.status),
+            Self::UnexpectedAnswer { status, .. } => *status,
+            _ => None,
+        }
+    }
+
+    /// What the server's log knows the request by.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Api(error) => error.request_id.as_deref(),
+            Self::UnexpectedAnswer { request_id, .. } => request_id.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// 404: no such thing within what the caller may see.
+    pub fn is_not_found(&self) -> bool {
+        self.status() == Some(404)
+    }
+
+    /// 403: known, but not allowed.
+    pub fn is_forbidden(&self) -> bool {
+        self.status() == Some(403)
+    }
+
+    /// 410: expired, deleted or used up.
+    pub fn is_gone(&self) -> bool {
+        self.status() == Some(410)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(error) => error.fmt(f),
+            Self::InvalidArgument(text) | Self::Configuration(text) => f.write_str(text),
+            Self::Connection { .. } => f.write_str("the server could not be reached, or the connection broke"),
+            Self::Timeout => f.write_str("the server did not answer in time"),
+            Self::UnexpectedAnswer { status: Some(status), .. } => write!(f, "an answer ({status}) that is not Keepward's"),
+            Self::UnexpectedAnswer { status: None, .. } => f.write_str("an answer that is not Keepward's"),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.status, self.title, self.detail)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connection { source, .. } => Some(source),
+            Self::Api(error) => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+impl From<keepward_api::Invalid> for Error {
+    fn from(rule: keepward_api::Invalid) -> Self {
+        Self::InvalidArgument(rule.to_string())
+    }
+}
+
+/// Never: for arguments that are of the right type already.
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    title: Option<String>,
+    detail: Option<String>,
+    fields: BTreeMap<String, String>,
+}
+
+/// Longest body of an error that is read.
+const MAX_PROBLEM: usize = 64 * 1024;
+
+fn header(response: &reqwest::Response, name: &str) -> Option<String> {
+    response.headers().get(name)?.to_str().ok().map(str::to_owned)
+}
+
+async fn from_response(mut response: reqwest::Response) -> Error {
+    let status = response.status();
+    let request_id = header(&response, "x-request-id");
+    if status.is_success() {
+        return Error::UnexpectedAnswer { status: Some(status.as_u16()), request_id };
+    }
+    let retry_after = header(&response, "retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        if body.len() + chunk.len() > MAX_PROBLEM {
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
+    let title = problem.title.or_else(|| status.canonical_reason().map(str::to_owned)).unwrap_or_default();
+    Error::Api(Box::new(ApiError {
+        status: status.as_u16(),
+        kind: problem.kind.unwrap_or_else(|| "about:blank".to_owned()),
+        detail: problem.detail.unwrap_or_else(|| "The answer has no detail.".to_owned()),
+        title,
+        fields: problem.fields,
+        request_id,
+        retry_after,
+    }))
+}
+
+fn from_reqwest(error: reqwest::Error) -> Error {
+    // The URL holds paths of secrets.
+    let source = error.without_url();
+    if source.is_timeout() && !source.is_connect() {
+        return Error::Timeout;
+    }
+    Error::Connection { sent: !source.is_connect(), source }
+}
+
+/// What the generated client answered with, as ours. Its own error loses the status of an answer that does not decode, and
+/// prints the body, so neither is kept.
+pub(crate) async fn convert(error: Raw<()>) -> Error {
+    match error {
+        Raw::UnexpectedResponse(response) => from_response(response).await,
+        Raw::CommunicationError(error) | Raw::ResponseBodyError(error) | Raw::InvalidUpgrade(error) => from_reqwest(error),
+        Raw::InvalidRequest(text) => Error::InvalidArgument(text),
+        Raw::Custom(text) => Error::Configuration(text),
+        Raw::InvalidResponsePayload(..) => Error::UnexpectedAnswer { status: None, request_id: None },
+        Raw::ErrorResponse(response) => {
+            Error::UnexpectedAnswer { status: Some(response.status().as_u16()), request_id: None }
+        }
+    }
+}
