@@ -35,6 +35,7 @@ pub const DOCUMENT: &str = include_str!("../generated/keepward.json");
 
 /// What the document defines: one type a schema, and the parameters of each operation.
 #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
+#[rustfmt::skip]
 mod generated;
 pub use generated::{PUBLIC, actions, params, types};
 

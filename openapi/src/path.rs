@@ -111,7 +111,9 @@ mod tests {
     #[test]
     fn bad_paths() {
         let long = "a".repeat(513);
-        for bad in ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a.b", "a b", "é", "a\0", "-a", "a_", "a/-", &long] {
+        for bad in
+            ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a.b", "a b", "é", "a\0", "-a", "a_", "a/-", &long]
+        {
             assert!(bad.parse::<SecretPath>().is_err(), "{bad:?}");
         }
         for good in ["a", "A/b-c/_d/9", "a/_b/c", &"a".repeat(512)] {
@@ -129,11 +131,26 @@ mod tests {
     #[test]
     fn globs() {
         for (pattern, path, matches) in [
-            ("a", "a", true), ("a", "b", false), ("*", "a", true), ("*", "a/b", false), ("**", "a/b/c", true),
-            ("a/**", "a", true), ("a/**", "a/b/c", true), ("a/**", "ab", false), ("**/z", "z", true), ("**/z", "a/b/z", true),
-            ("a/*/c", "a/b/c", true), ("a/*/c", "a/c", false), ("a/**/c/**/e", "a/x/c/e", true), ("a/**/c", "a/c/d", false),
+            ("a", "a", true),
+            ("a", "b", false),
+            ("*", "a", true),
+            ("*", "a/b", false),
+            ("**", "a/b/c", true),
+            ("a/**", "a", true),
+            ("a/**", "a/b/c", true),
+            ("a/**", "ab", false),
+            ("**/z", "z", true),
+            ("**/z", "a/b/z", true),
+            ("a/*/c", "a/b/c", true),
+            ("a/*/c", "a/c", false),
+            ("a/**/c/**/e", "a/x/c/e", true),
+            ("a/**/c", "a/c/d", false),
         ] {
-            assert_eq!(pattern.parse::<PathPattern>().unwrap().matches(&path.parse().unwrap()), matches, "{pattern} {path}");
+            assert_eq!(
+                pattern.parse::<PathPattern>().unwrap().matches(&path.parse().unwrap()),
+                matches,
+                "{pattern} {path}"
+            );
         }
     }
 
@@ -149,7 +166,9 @@ mod tests {
         match pattern.split_first() {
             None => path.is_empty(),
             Some((&"**", rest)) => (0..=path.len()).any(|n| naive(rest, &path[n..])),
-            Some((part, rest)) => path.split_first().is_some_and(|(s, tail)| (*part == "*" || part == s) && naive(rest, tail)),
+            Some((part, rest)) => {
+                path.split_first().is_some_and(|(s, tail)| (*part == "*" || part == s) && naive(rest, tail))
+            }
         }
     }
 

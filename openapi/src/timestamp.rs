@@ -93,7 +93,9 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), printed);
         }
-        for bad in ["", "yesterday", "2026-01-02", "2026-13-02T03:04:05Z", "1969-12-31T23:59:59Z", "2026-01-02T03:04:05"] {
+        for bad in
+            ["", "yesterday", "2026-01-02", "2026-13-02T03:04:05Z", "1969-12-31T23:59:59Z", "2026-01-02T03:04:05"]
+        {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
     }

@@ -64,7 +64,12 @@ impl TokenCache {
 async fn fetch(client: &Generated, credential: &Credential) -> Result<(SecretText, Option<i32>), Raw<()>> {
     match credential {
         Credential::AgentKey(key) => {
-            let request = types::AgentTokenRequest { agent_id: None::<AgentId>, api_key: Some(key.clone()), client_assertion: None, format: None };
+            let request = types::AgentTokenRequest {
+                agent_id: None::<AgentId>,
+                api_key: Some(key.clone()),
+                client_assertion: None,
+                format: None,
+            };
             let answer = client.auth_agent_token().body(request).send().await?.into_inner();
             Ok((answer.access_token, answer.expires_in))
         }
@@ -74,11 +79,16 @@ async fn fetch(client: &Generated, credential: &Credential) -> Result<(SecretTex
             Ok((answer.access_token, answer.expires_in))
         }
         Credential::Password { email, password } => {
-            let email = email.as_str().try_into().map_err(|rule: keepward_api::Invalid| Raw::InvalidRequest(rule.to_string()))?;
+            let email = email
+                .as_str()
+                .try_into()
+                .map_err(|rule: keepward_api::Invalid| Raw::InvalidRequest(rule.to_string()))?;
             let request = types::LoginRequest { email, password: password.clone() };
             let answer = client.auth_token().body(request).send().await?.into_inner();
             if answer.mfa_required == Some(true) {
-                return Err(Raw::Custom("this account asks for a second factor: log in by hand and give the token".to_owned()));
+                return Err(Raw::Custom(
+                    "this account asks for a second factor: log in by hand and give the token".to_owned(),
+                ));
             }
             match answer.access_token {
                 Some(token) if !token.expose().is_empty() => Ok((token, answer.expires_in)),

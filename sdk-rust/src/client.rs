@@ -105,7 +105,8 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client> {
         let wrong = |text: &str| Error::Configuration(text.to_owned());
         let base_url = self.base_url.ok_or_else(|| wrong("no base URL: give `base_url`, or set KEEPWARD_URL"))?;
-        let url = reqwest::Url::parse(&base_url).map_err(|_| wrong("the base URL is no URL such as https://vault.example.com"))?;
+        let url = reqwest::Url::parse(&base_url)
+            .map_err(|_| wrong("the base URL is no URL such as https://vault.example.com"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(wrong("the base URL begins with http:// or https://"));
         }

@@ -87,7 +87,9 @@ impl fmt::Display for Error {
             Self::InvalidArgument(text) | Self::Configuration(text) => f.write_str(text),
             Self::Connection { .. } => f.write_str("the server could not be reached, or the connection broke"),
             Self::Timeout => f.write_str("the server did not answer in time"),
-            Self::UnexpectedAnswer { status: Some(status), .. } => write!(f, "an answer ({status}) that is not Keepward's"),
+            Self::UnexpectedAnswer { status: Some(status), .. } => {
+                write!(f, "an answer ({status}) that is not Keepward's")
+            }
             Self::UnexpectedAnswer { status: None, .. } => f.write_str("an answer that is not Keepward's"),
         }
     }
@@ -182,7 +184,9 @@ fn from_reqwest(error: reqwest::Error) -> Error {
 pub(crate) async fn convert(error: Raw<()>) -> Error {
     match error {
         Raw::UnexpectedResponse(response) => from_response(response).await,
-        Raw::CommunicationError(error) | Raw::ResponseBodyError(error) | Raw::InvalidUpgrade(error) => from_reqwest(error),
+        Raw::CommunicationError(error) | Raw::ResponseBodyError(error) | Raw::InvalidUpgrade(error) => {
+            from_reqwest(error)
+        }
         Raw::InvalidRequest(text) => Error::InvalidArgument(text),
         Raw::Custom(text) => Error::Configuration(text),
         Raw::InvalidResponsePayload(..) => Error::UnexpectedAnswer { status: None, request_id: None },

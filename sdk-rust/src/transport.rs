@@ -53,7 +53,9 @@ impl ClientHooks<Arc<Transport>> for Generated {
             {
                 transport.tokens.forget(refused).await;
             }
-            let (Some(again), Some(pause)) = (again, pause_before_retry(&outcome, is_get, tries)) else { return outcome };
+            let (Some(again), Some(pause)) = (again, pause_before_retry(&outcome, is_get, tries)) else {
+                return outcome;
+            };
             tokio::time::sleep(pause).await;
             request = again;
             tries += 1;

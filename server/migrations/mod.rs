@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::*;
 
 mod m0001_first;
 
-pub struct Migrations;
+pub(crate) struct Migrations;
 
 #[sea_orm_migration::async_trait::async_trait]
 impl MigratorTrait for Migrations {

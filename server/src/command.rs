@@ -1,10 +1,14 @@
 //! The binary's commands.
 
 use crate::app::App;
+use crate::audit::{self, SERVER_CHAIN, SignedHeads};
+use crate::caller::{Role, check_rule};
 use crate::config::{Config, Flags, SETTINGS};
 use crate::error::{Error, Result};
+use crate::operations::auth::service;
 use crate::{http, jobs};
 use clap::{Parser, Subcommand};
+use keepward_api::SecretText;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +41,51 @@ enum Command {
     Serve,
     /// Bring the database to this version, and stop.
     Migrate,
+    /// Manage users.
+    #[command(subcommand)]
+    User(User),
+    /// Manage operators of the server.
+    #[command(subcommand)]
+    Operator(Operator),
+    /// Check the audit trail.
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Add a member to an organisation; prints their id, and a new password unless one is given.
+    Add {
+        email: String,
+        /// The organisation's id.
+        #[arg(long)]
+        org: String,
+        /// owner, admin or member.
+        #[arg(long, default_value = "member")]
+        role: String,
+        /// Read the password from standard input instead of making one.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Operator {
+    /// Let a user use /v1/admin.
+    Grant { email: String },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Walk every chain; names the first event that is not as it was written, and fails if there is one.
+    Verify {
+        /// Heads that `audit head` printed earlier and somebody kept elsewhere: without them nobody can tell whether the end
+        /// of a chain is missing together with its head.
+        #[arg(long)]
+        head: Option<PathBuf>,
+    },
+    /// Print the signed heads of all chains, to be kept elsewhere.
+    Head,
 }
 
 fn settings() -> String {
@@ -56,12 +105,105 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     forbid_core_dumps();
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
-        Command::Migrate => {
+        command => {
             let (app, writing) = App::open(config, false).await?;
+            let outcome = host(&app, command).await;
             close(app, writing).await;
-            Ok(())
+            outcome
         }
     }
+}
+
+/// Commands that work beside a running server.
+async fn host(app: &App, command: Command) -> Result<()> {
+    match command {
+        Command::Serve | Command::Migrate => Ok(()),
+        Command::User(User::Add { email, org, role, password_stdin }) => {
+            let email = email.parse().map_err(|rule: keepward_api::Invalid| Error::invalid(rule.to_string()))?;
+            let org = org.parse().map_err(|rule: keepward_api::Invalid| Error::invalid(rule.to_string()))?;
+            let known = [Role::Owner, Role::Admin, Role::Member].into_iter().find(|known| known.word() == role);
+            let role = known.ok_or_else(|| Error::invalid("--role is owner, admin or member"))?;
+            let password = if password_stdin { read_password()? } else { make_password()? };
+            let id = service::add_user(app, email, org, role, password.clone()).await?;
+            say(&format!("{id}"));
+            if !password_stdin {
+                say(password.expose());
+            }
+            Ok(())
+        }
+        Command::Operator(Operator::Grant { email }) => {
+            let email = email.parse().map_err(|rule: keepward_api::Invalid| Error::invalid(rule.to_string()))?;
+            let id = service::grant_operator(app, email).await?;
+            say(&format!("{id}"));
+            Ok(())
+        }
+        Command::Audit(Audit::Head) => {
+            let heads = audit::sign(app.database.readers(), &app.keyring).await?;
+            say(&serde_json::to_string_pretty(&heads).map_err(Error::internal)?);
+            Ok(())
+        }
+        Command::Audit(Audit::Verify { head }) => verify(app, head).await,
+    }
+}
+
+async fn verify(app: &App, head: Option<PathBuf>) -> Result<()> {
+    let kept = match &head {
+        None => None,
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| Error::invalid(format!("--head {}: {error}", file.display())))?;
+            let heads: SignedHeads = serde_json::from_str(&text)
+                .map_err(|_| Error::invalid(format!("--head {} is not what `audit head` prints", file.display())))?;
+            Some(heads)
+        }
+    };
+    let reports = audit::verify(app.database.readers(), &app.keyring, kept.as_ref()).await?;
+    let mut broken = 0;
+    for report in &reports {
+        let name =
+            if report.chain == SERVER_CHAIN { "server".to_owned() } else { format!("organisation {}", report.chain) };
+        match &report.broken {
+            None => say(&format!("{name}: {} events, good", report.events)),
+            Some(fault) => {
+                broken += 1;
+                let event = fault.event.map(|id| format!(" ({id})")).unwrap_or_default();
+                say(&format!("{name}: broken at event {}{event}: {}", fault.sequence, fault.what));
+            }
+        }
+    }
+    if broken > 0 {
+        return Err(Error::invalid(format!("{broken} of {} chains are broken", reports.len())));
+    }
+    say(match kept {
+        Some(_) => "All chains are whole, and contain the kept heads.",
+        None => {
+            "All chains are whole. Their ends are unproven: give --head a file that `audit head` printed and that was kept elsewhere."
+        }
+    });
+    Ok(())
+}
+
+/// A password that keeps the rule, from 128 random bits.
+fn make_password() -> Result<SecretText> {
+    use base64::Engine;
+    loop {
+        let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(crate::seal::random::<16>()?.as_slice());
+        let password = SecretText::from(format!("{text}#4qZ"));
+        if check_rule(password.expose()).is_ok() {
+            return Ok(password);
+        }
+    }
+}
+
+fn read_password() -> Result<SecretText> {
+    let mut line = zeroize::Zeroizing::new(String::new());
+    std::io::stdin().read_line(&mut line).map_err(Error::internal)?;
+    Ok(line.trim_end_matches(['\r', '\n']).into())
+}
+
+#[expect(clippy::print_stdout, reason = "what a command is asked for goes to standard output")]
+fn say(text: &str) {
+    println!("{text}");
 }
 
 async fn close(app: App, writing: crate::app::Writing) {
@@ -85,12 +227,27 @@ async fn serve(config: Config) -> Result<()> {
     }
     let _ = stop.send(true);
     jobs.await.map_err(Error::internal)?;
+    write_heads(&app).await;
     match Arc::try_unwrap(app) {
         Ok(app) => close(app, writing).await,
         Err(app) => app.database.close().await,
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The signed heads as of a graceful stop, beside the database; whoever takes them elsewhere has an anchor.
+async fn write_heads(app: &App) {
+    let file = app.config.data_dir.join("audit-heads.json");
+    let written = match audit::sign(app.database.readers(), &app.keyring).await {
+        Ok(heads) => serde_json::to_vec_pretty(&heads)
+            .map_err(Error::internal)
+            .and_then(|text| std::fs::write(&file, text).map_err(Error::internal)),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
+        tracing::warn!(error = crate::store::error_chain(&error), "the audit heads could not be written");
+    }
 }
 
 async fn wait_for_signal() -> Result<()> {
@@ -109,7 +266,8 @@ fn start_log(level: tracing::Level) {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
     let ours = Targets::new().with_target("keepward_server", level);
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first log.
     let _ = tracing_subscriber::registry().with(ours).with(lines).try_init();
 }

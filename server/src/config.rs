@@ -128,7 +128,8 @@ impl Config {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         let probe = folder.join(format!(".write-{}", std::process::id()));
         let written = made.and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
-        written.map_err(|error| Error::internal(format!("the data folder {} can't be written: {error}", folder.display())))
+        written
+            .map_err(|error| Error::internal(format!("the data folder {} can't be written: {error}", folder.display())))
     }
 }
 
@@ -136,7 +137,8 @@ impl Tls {
     /// Reads the files and builds the TLS side, with its provider named.
     pub fn server_config(&self) -> Result<dropshot::RawTlsConfig> {
         let explain = |file: &Path, what: String| Error::internal(format!("the TLS file {}: {what}", file.display()));
-        let chain = CertificateDer::pem_file_iter(&self.certificate).and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
+        let chain = CertificateDer::pem_file_iter(&self.certificate)
+            .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
         let chain = chain.map_err(|error| explain(&self.certificate, error.to_string()))?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| explain(&self.key, error.to_string()))?;
         let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -218,17 +220,21 @@ fn bytes(text: &str) -> Option<u64> {
 
 fn check(reading: &mut Reading) -> Option<Config> {
     let listen = match reading.text("KEEPWARD_LISTEN").is_some() {
-        true => reading.parsed("KEEPWARD_LISTEN", "an address and port such as 127.0.0.1:8443", |text| text.parse().ok()),
+        true => {
+            reading.parsed("KEEPWARD_LISTEN", "an address and port such as 127.0.0.1:8443", |text| text.parse().ok())
+        }
         false => Some(SocketAddr::from(([127, 0, 0, 1], 8443))),
     };
     let data_dir = PathBuf::from(reading.text("KEEPWARD_DATA_DIR").unwrap_or("./keepward-data"));
     let database = match reading.text("KEEPWARD_DATABASE_URL") {
         None => Some(DatabaseUrl::Sqlite(data_dir.join("keepward.db"))),
-        Some(_) => reading.parsed("KEEPWARD_DATABASE_URL", "sqlite:<file> (postgres comes with a later version)", |text| {
-            let path = text.strip_prefix("sqlite:")?;
-            let path = path.strip_prefix("//").unwrap_or(path);
-            (!path.is_empty()).then(|| DatabaseUrl::Sqlite(PathBuf::from(path)))
-        }),
+        Some(_) => {
+            reading.parsed("KEEPWARD_DATABASE_URL", "sqlite:<file> (postgres comes with a later version)", |text| {
+                let path = text.strip_prefix("sqlite:")?;
+                let path = path.strip_prefix("//").unwrap_or(path);
+                (!path.is_empty()).then(|| DatabaseUrl::Sqlite(PathBuf::from(path)))
+            })
+        }
     };
     let tls = match (reading.text("KEEPWARD_TLS_CERT"), reading.text("KEEPWARD_TLS_KEY")) {
         (Some(certificate), Some(key)) => Some(Tls { certificate: certificate.into(), key: key.into() }),
@@ -252,7 +258,9 @@ fn check(reading: &mut Reading) -> Option<Config> {
     });
     let rate_limit = match reading.text("KEEPWARD_RATE_LIMIT") {
         None => Some(Rate { per_second: 100.0, burst: 200.0 }),
-        Some(_) => reading.parsed("KEEPWARD_RATE_LIMIT", "off, or a rate and a burst such as 100/s,200", rate).flatten(),
+        Some(_) => {
+            reading.parsed("KEEPWARD_RATE_LIMIT", "off, or a rate and a burst such as 100/s,200", rate).flatten()
+        }
     };
     let min_free_bytes = reading.parsed("KEEPWARD_MIN_FREE", "a size such as 256MB", bytes).unwrap_or(256_000_000);
     let log = reading.parsed("KEEPWARD_LOG", "error, warn, info, debug or trace", |text| text.parse().ok());
@@ -272,7 +280,8 @@ fn check(reading: &mut Reading) -> Option<Config> {
     let master_key_file = reading.text("KEEPWARD_MASTER_KEY_FILE").map(PathBuf::from);
     Some(Config {
         listen,
-        public_url: public_url.unwrap_or_else(|| format!("{}://{listen}", if tls.is_some() { "https" } else { "http" })),
+        public_url: public_url
+            .unwrap_or_else(|| format!("{}://{listen}", if tls.is_some() { "https" } else { "http" })),
         tls,
         master_key_file: master_key_file.unwrap_or_else(|| data_dir.join("master.key")),
         data_dir,
@@ -287,8 +296,11 @@ fn check(reading: &mut Reading) -> Option<Config> {
 
 /// What this version has to refuse instead of ignoring it.
 fn later(reading: &mut Reading) {
-    reading.parsed("KEEPWARD_KEYSTORE", "software (pkcs11 comes with a later version)", |text| (text == "software").then_some(()));
-    reading.parsed("KEEPWARD_BILLING", "off (billing comes with a later version)", |text| (text == "off").then_some(()));
+    reading.parsed("KEEPWARD_KEYSTORE", "software (pkcs11 comes with a later version)", |text| {
+        (text == "software").then_some(())
+    });
+    reading
+        .parsed("KEEPWARD_BILLING", "off (billing comes with a later version)", |text| (text == "off").then_some(()));
     if reading.text("KEEPWARD_SMTP_URL").is_some() {
         reading.errors.push("KEEPWARD_SMTP_URL can't be used: mail comes with a later version".to_owned());
     }
@@ -308,17 +320,30 @@ mod tests {
         assert_eq!(config.listen.to_string(), "127.0.0.1:8443");
         assert_eq!(config.public_url, "http://127.0.0.1:8443");
         assert_eq!(config.signup, Signup::Open);
-        assert_eq!(load(&[("KEEPWARD_LISTEN", "0.0.0.0:1"), ("KEEPWARD_INSECURE_HTTP", "true")]).unwrap().signup, Signup::First);
+        assert_eq!(
+            load(&[("KEEPWARD_LISTEN", "0.0.0.0:1"), ("KEEPWARD_INSECURE_HTTP", "true")]).unwrap().signup,
+            Signup::First
+        );
     }
 
     #[test]
     fn wrong_values_are_named_and_not_repeated() {
         for (name, value) in [
-            ("KEEPWARD_LISTEN", "hunter2"), ("KEEPWARD_LISTEN", "0.0.0.0:8443"), ("KEEPWARD_SIGNUP", "hunter2"),
-            ("KEEPWARD_RATE_LIMIT", "hunter2"), ("KEEPWARD_RATE_LIMIT", "0/s,1"), ("KEEPWARD_TRUSTED_PROXIES", "hunter2"),
-            ("KEEPWARD_MIN_FREE", "hunter2"), ("KEEPWARD_LOG", "hunter2"), ("KEEPWARD_PUBLIC_URL", "hunter2"),
-            ("KEEPWARD_DATABASE_URL", "postgres://hunter2"), ("KEEPWARD_KEYSTORE", "pkcs11"), ("KEEPWARD_BILLING", "on"),
-            ("KEEPWARD_SMTP_URL", "smtp://hunter2"), ("KEEPWARD_TLS_CERT", "hunter2"), ("KEEPWARD_TYPO", "hunter2"),
+            ("KEEPWARD_LISTEN", "hunter2"),
+            ("KEEPWARD_LISTEN", "0.0.0.0:8443"),
+            ("KEEPWARD_SIGNUP", "hunter2"),
+            ("KEEPWARD_RATE_LIMIT", "hunter2"),
+            ("KEEPWARD_RATE_LIMIT", "0/s,1"),
+            ("KEEPWARD_TRUSTED_PROXIES", "hunter2"),
+            ("KEEPWARD_MIN_FREE", "hunter2"),
+            ("KEEPWARD_LOG", "hunter2"),
+            ("KEEPWARD_PUBLIC_URL", "hunter2"),
+            ("KEEPWARD_DATABASE_URL", "postgres://hunter2"),
+            ("KEEPWARD_KEYSTORE", "pkcs11"),
+            ("KEEPWARD_BILLING", "on"),
+            ("KEEPWARD_SMTP_URL", "smtp://hunter2"),
+            ("KEEPWARD_TLS_CERT", "hunter2"),
+            ("KEEPWARD_TYPO", "hunter2"),
             ("KEEPWARD_INSECURE_HTTP", "hunter2"),
         ] {
             let error = load(&[(name, value)]).unwrap_err().to_string();

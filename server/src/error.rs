@@ -47,7 +47,10 @@ impl Error {
     /// A broken rule of one field.
     pub fn field(name: &str, rule: impl Into<Cow<'static, str>>) -> Self {
         let rule = rule.into();
-        Self::Invalid { detail: format!("`{name}`: {rule}.").into(), fields: vec![(name.to_owned(), rule.into_owned())] }
+        Self::Invalid {
+            detail: format!("`{name}`: {rule}.").into(),
+            fields: vec![(name.to_owned(), rule.into_owned())],
+        }
     }
 
     pub fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -84,8 +87,12 @@ impl Error {
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Invalid { detail, .. } | Self::Forbidden { detail, .. } | Self::Conflict { detail } => f.write_str(detail),
-            Self::Unauthenticated { detail } | Self::Gone { detail, .. } | Self::NotImplemented { detail } => f.write_str(detail),
+            Self::Invalid { detail, .. } | Self::Forbidden { detail, .. } | Self::Conflict { detail } => {
+                f.write_str(detail)
+            }
+            Self::Unauthenticated { detail } | Self::Gone { detail, .. } | Self::NotImplemented { detail } => {
+                f.write_str(detail)
+            }
             Self::NotFound { what } => write!(f, "No such {what}."),
             Self::TooLarge { limit } => write!(f, "The body is larger than {limit} bytes."),
             Self::WrongMediaType => f.write_str("The body's content type must be application/json."),

@@ -12,6 +12,6 @@ pub mod error;
 pub mod http;
 pub mod ids;
 pub mod jobs;
-mod operations;
+pub mod operations;
 pub mod seal;
 pub mod store;

@@ -52,7 +52,10 @@ impl Document {
             YamlData::Value(Scalar::String(s)) => json!(s),
             YamlData::Sequence(items) => {
                 let items = items.iter().enumerate();
-                items.map(|(i, item)| self.read(item, file, &format!("{pointer}/{i}"))).collect::<Result<Vec<_>>>()?.into()
+                items
+                    .map(|(i, item)| self.read(item, file, &format!("{pointer}/{i}")))
+                    .collect::<Result<Vec<_>>>()?
+                    .into()
             }
             YamlData::Mapping(entries) => {
                 let mut object = Map::new();
@@ -134,9 +137,10 @@ impl Document {
     pub(crate) fn resolve<'a>(&'a self, node: &'a Value) -> Result<&'a Value> {
         match node.get("$ref").and_then(Value::as_str) {
             None => Ok(node),
-            Some(reference) => {
-                self.bundle.pointer(reference.trim_start_matches('#')).with_context(|| format!("dangling $ref {reference}"))
-            }
+            Some(reference) => self
+                .bundle
+                .pointer(reference.trim_start_matches('#'))
+                .with_context(|| format!("dangling $ref {reference}")),
         }
     }
 

@@ -6,8 +6,17 @@ use std::collections::BTreeSet;
 
 const CALLERS: [&str; 5] = ["public", "user", "agent", "any", "operator"];
 const EXTENSIONS: [&str; 11] = [
-    "x-caller", "x-min-role", "x-requires", "x-price", "x-audit", "x-raw-body", "x-max-body-bytes", "x-planned", "x-lookup",
-    "x-rate", "x-optional-auth",
+    "x-caller",
+    "x-min-role",
+    "x-requires",
+    "x-price",
+    "x-audit",
+    "x-raw-body",
+    "x-max-body-bytes",
+    "x-planned",
+    "x-lookup",
+    "x-rate",
+    "x-optional-auth",
 ];
 const SECRET_NAMES: [&str; 6] = ["value", "password", "api_key", "code", "passphrase", "secret"];
 
@@ -56,7 +65,8 @@ fn operations(document: &Document, findings: &mut Findings<'_>) {
         }
         let caller = text("x-caller").unwrap_or_default();
         findings.demand(CALLERS.contains(&caller), &at, format!("x-caller is one of {CALLERS:?}"));
-        let open = operation.get("security").and_then(Value::as_array).is_some_and(|s| s.is_empty() || s.contains(&json!({})));
+        let open =
+            operation.get("security").and_then(Value::as_array).is_some_and(|s| s.is_empty() || s.contains(&json!({})));
         findings.demand(open == (caller == "public"), &at, "x-caller and security contradict each other");
         for key in operation.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| key.starts_with("x-")) {
             findings.demand(EXTENSIONS.contains(&key.as_str()), &at, format!("`{key}` means nothing here"));
@@ -65,7 +75,11 @@ fn operations(document: &Document, findings: &mut Findings<'_>) {
         findings.demand(sentence.ends_with('.'), &at, "a summary is one sentence");
         let writes = method != "get";
         let no_audit = ["auth_refresh"];
-        findings.demand(!writes || text("x-audit").is_some() || no_audit.contains(&id), &at, "what changes something has x-audit");
+        findings.demand(
+            !writes || text("x-audit").is_some() || no_audit.contains(&id),
+            &at,
+            "what changes something has x-audit",
+        );
         if operation.get("x-planned").is_none() {
             findings.demand(text("description").is_some(), &at, "what works has a description");
             let body = operation.pointer("/requestBody/content/application~1json");
@@ -73,7 +87,11 @@ fn operations(document: &Document, findings: &mut Findings<'_>) {
         }
         bodies(document, findings, &at, operation);
         for (key, _) in item.as_object().into_iter().flatten() {
-            findings.demand(METHODS.contains(&key.as_str()) || key == "parameters", &at, format!("`{key}` in a path item"));
+            findings.demand(
+                METHODS.contains(&key.as_str()) || key == "parameters",
+                &at,
+                format!("`{key}` in a path item"),
+            );
         }
     }
 }
@@ -93,9 +111,17 @@ fn bodies(document: &Document, findings: &mut Findings<'_>, at: &str, operation:
         if status.starts_with('2') {
             findings.demand((status == "204") == content.is_none(), &below, "an answer but 204 has a JSON body");
             let media = content.and_then(|c| c.get("application/json"));
-            findings.demand(content.is_none() || media.is_some_and(named), &below, "the answer refers to a named schema");
+            findings.demand(
+                content.is_none() || media.is_some_and(named),
+                &below,
+                "the answer refers to a named schema",
+            );
             let planned = operation.get("x-planned").is_some();
-            findings.demand(planned || media.is_none_or(|m| m.get("example").is_some()), &below, "what works has an example answer");
+            findings.demand(
+                planned || media.is_none_or(|m| m.get("example").is_some()),
+                &below,
+                "what works has an example answer",
+            );
         }
     }
 }
@@ -106,7 +132,11 @@ fn schemas(document: &Document, findings: &mut Findings<'_>) {
     for (name, schema) in document.schemas() {
         let at = format!("/components/schemas/{name}");
         let (asked, answered) = (requests.contains(name), answers.contains(name));
-        findings.demand(!(asked && answered) || is_scalar(schema), &at, format!("`{name}` is in requests and in answers"));
+        findings.demand(
+            !(asked && answered) || is_scalar(schema),
+            &at,
+            format!("`{name}` is in requests and in answers"),
+        );
         let required: Vec<&str> =
             schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         for (field, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
@@ -114,7 +144,11 @@ fn schemas(document: &Document, findings: &mut Findings<'_>) {
             let is_list = property.get("type").and_then(Value::as_str) == Some("array");
             let may_be_absent = property.get("x-may-be-absent").is_some();
             if answered && (is_list || ["metadata", "conditions", "description"].contains(&field.as_str())) {
-                findings.demand(required.contains(&field.as_str()) || may_be_absent, &below, format!("`{field}` is always in answers"));
+                findings.demand(
+                    required.contains(&field.as_str()) || may_be_absent,
+                    &below,
+                    format!("`{field}` is always in answers"),
+                );
             }
             findings.demand(property.get("enum").is_none(), &below, "an enum is a named schema");
             secrecy(findings, &below, field, property);
@@ -124,7 +158,8 @@ fn schemas(document: &Document, findings: &mut Findings<'_>) {
 
 fn secrecy(findings: &mut Findings<'_>, at: &str, field: &str, property: &Value) {
     let named = SECRET_NAMES.contains(&field) || field.ends_with("_token") || field.ends_with("_password");
-    let silent = property.get("format").and_then(Value::as_str) == Some("password") || property.get("x-not-secret").is_some();
+    let silent =
+        property.get("format").and_then(Value::as_str) == Some("password") || property.get("x-not-secret").is_some();
     let is_text = property.get("type").is_some_and(|t| t == "string" || *t == json!(["string", "null"]));
     findings.demand(!named || !is_text || silent, at, format!("`{field}` needs format: password"));
     let codes = property.pointer("/items/format").and_then(Value::as_str) == Some("password");

@@ -66,7 +66,11 @@ impl Context3<'_> {
                 "$ref" => {
                     let name = value.as_str().and_then(|r| r.strip_prefix("#/components/schemas/"));
                     let name = name.with_context(|| format!("{}: $ref {value} leaves components/schemas", place()))?;
-                    let target = self.document.schemas().get(name).with_context(|| format!("{}: dangling $ref {name}", place()))?;
+                    let target = self
+                        .document
+                        .schemas()
+                        .get(name)
+                        .with_context(|| format!("{}: dangling $ref {name}", place()))?;
                     let open = self.open_enums && target.get("enum").is_some();
                     let prefix = if open { OPEN } else { "" };
                     out.insert("$ref".to_owned(), json!(format!("#/definitions/{prefix}{name}")));
@@ -93,7 +97,8 @@ impl Context3<'_> {
                 }
                 "items" => drop(out.insert(key.clone(), self.schema(value, &format!("{at}/items"))?)),
                 "additionalProperties" => {
-                    let lowered = if value.is_boolean() { value.clone() } else { self.schema(value, &format!("{at}/{key}"))? };
+                    let lowered =
+                        if value.is_boolean() { value.clone() } else { self.schema(value, &format!("{at}/{key}"))? };
                     out.insert(key.clone(), lowered);
                 }
                 "anyOf" => {
@@ -198,7 +203,8 @@ fn one(document: &Document, at: &str, item: &Value, operation: &Value) -> Result
     } else if let Some(body) = operation.get("requestBody") {
         // Of two media types the form is for other clients; progenitor can say one.
         let schema = body.pointer("/content/application~1json/schema").context("a body has JSON")?;
-        out["requestBody"] = json!({"required": body.get("required"), "content": {"application/json": {"schema": schema}}});
+        out["requestBody"] =
+            json!({"required": body.get("required"), "content": {"application/json": {"schema": schema}}});
     }
     // Errors are read by the SDK itself, whatever their type: progenitor then hands over the whole answer.
     let mut responses = Map::new();

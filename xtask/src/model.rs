@@ -94,7 +94,8 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
     let tags = document.bundle.get("tags").and_then(Value::as_array).context("tags")?;
     let known = tags.iter().find(|t| t.get("name").and_then(Value::as_str) == Some(&tag)).context("unknown tag")?;
     let prefix = known.get("x-prefix").and_then(Value::as_str).context("x-prefix")?;
-    let function = id.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).context("operation id against x-prefix")?;
+    let function =
+        id.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).context("operation id against x-prefix")?;
     let mut wildcard = None;
     let mut parameters = Vec::new();
     for parameter in parameters_of(item, operation) {
@@ -118,11 +119,12 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
             place,
         });
     }
-    let segments = path.split('/').skip(1).map(|segment| match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-        None => Segment::Literal(segment.to_owned()),
-        Some(name) if wildcard.as_deref() == Some(name) => Segment::Wildcard(name.to_owned()),
-        Some(name) => Segment::Variable(name.to_owned()),
-    });
+    let segments =
+        path.split('/').skip(1).map(|segment| match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+            None => Segment::Literal(segment.to_owned()),
+            Some(name) if wildcard.as_deref() == Some(name) => Segment::Wildcard(name.to_owned()),
+            Some(name) => Segment::Variable(name.to_owned()),
+        });
     let body = if operation.get("x-raw-body").is_some() {
         Body::Raw
     } else {
@@ -143,7 +145,10 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
             answers.push(response.pointer("/content/application~1json/schema").map(named).transpose()?);
         }
     }
-    ensure!(answers.windows(2).all(|pair| matches!(pair, [a, b] if spell(a) == spell(b))), "success answers of one operation have one type");
+    ensure!(
+        answers.windows(2).all(|pair| matches!(pair, [a, b] if spell(a) == spell(b))),
+        "success answers of one operation have one type"
+    );
     Ok(Operation {
         function: format_ident!("{function}"),
         method: method.to_uppercase(),
@@ -172,7 +177,8 @@ fn spell(ty: &Option<TokenStream>) -> String {
 }
 
 fn named(schema: &Value) -> Result<TokenStream> {
-    let name = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.rsplit('/').next()).context("a named schema")?;
+    let name =
+        schema.get("$ref").and_then(Value::as_str).and_then(|r| r.rsplit('/').next()).context("a named schema")?;
     let name = format_ident!("{}", name.to_pascal_case());
     Ok(quote!(types::#name))
 }

@@ -29,7 +29,9 @@ impl<'a> Agents<'a> {
             oidc_issuer: None,
             oidc_client_id: None,
         });
-        Prepared::new(request.map_err(Error::from), move |request| client.send(client.api().agent_register().body(request).send()))
+        Prepared::new(request.map_err(Error::from), move |request| {
+            client.send(client.api().agent_register().body(request).send())
+        })
     }
 
     /// The organisation's agents, oldest first.
@@ -64,7 +66,9 @@ impl<'a> Agents<'a> {
             token_ttl_seconds: None,
             vault_ids: None,
         };
-        Prepared::new(Ok(request), move |request| client.send(client.api().agent_update().agent_id(id).body(request).send()))
+        Prepared::new(Ok(request), move |request| {
+            client.send(client.api().agent_update().agent_id(id).body(request).send())
+        })
     }
 
     /// Ends an agent's key and tokens; its row stays for the audit trail.

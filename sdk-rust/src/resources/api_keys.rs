@@ -13,7 +13,9 @@ impl<'a> ApiKeys<'a> {
     {
         let client = self.0;
         let request = name.try_into().map(|name| types::CreateApiKeyRequest { name, scopes: None, expires_at: None });
-        Prepared::new(request.map_err(Error::from), move |request| client.send(client.api().api_key_create().body(request).send()))
+        Prepared::new(request.map_err(Error::from), move |request| {
+            client.send(client.api().api_key_create().body(request).send())
+        })
     }
 
     /// The human's keys, oldest first.

@@ -6,7 +6,11 @@ pub struct Auth<'a>(pub(crate) &'a Client);
 
 impl<'a> Auth<'a> {
     /// Signs a human up and makes an organisation with them as its owner.
-    pub fn signup<E>(&self, email: E, password: impl Into<SecretText>) -> Prepared<'a, types::SignupRequest, types::SignupResponse>
+    pub fn signup<E>(
+        &self,
+        email: E,
+        password: impl Into<SecretText>,
+    ) -> Prepared<'a, types::SignupRequest, types::SignupResponse>
     where
         E: TryInto<Email>,
         Error: From<E::Error>,
@@ -14,7 +18,9 @@ impl<'a> Auth<'a> {
         let client = self.0;
         let password = password.into();
         let request = email.try_into().map(|email| types::SignupRequest { email, password, display_name: None });
-        Prepared::new(request.map_err(Error::from), move |request| client.send(client.api().auth_signup().body(request).send()))
+        Prepared::new(request.map_err(Error::from), move |request| {
+            client.send(client.api().auth_signup().body(request).send())
+        })
     }
 
     /// Ends the token that this client uses now; a client with a key fetches another at its next call.

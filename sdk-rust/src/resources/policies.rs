@@ -61,7 +61,11 @@ impl<'a> Policies<'a> {
     }
 
     /// Changes permissions, conditions or expiry; what is not set stays, `Some(None)` clears.
-    pub fn update(&self, vault: VaultId, policy: PolicyId) -> Prepared<'a, types::UpdatePolicyRequest, types::PolicyResponse> {
+    pub fn update(
+        &self,
+        vault: VaultId,
+        policy: PolicyId,
+    ) -> Prepared<'a, types::UpdatePolicyRequest, types::PolicyResponse> {
         let client = self.0;
         let request = types::UpdatePolicyRequest { permissions: None, conditions: None, expires_at: None };
         Prepared::new(Ok(request), move |request| {

@@ -18,7 +18,12 @@ impl<'a> Secrets<'a> {
 
     /// Writes a new version. A PUT states the whole version: what is not set takes its default. It is never repeated by
     /// itself, since each one makes a version.
-    pub fn put<P>(&self, vault: VaultId, path: P, value: impl Into<SecretText>) -> Prepared<'a, types::PutSecretRequest, types::SecretMetadataResponse>
+    pub fn put<P>(
+        &self,
+        vault: VaultId,
+        path: P,
+        value: impl Into<SecretText>,
+    ) -> Prepared<'a, types::PutSecretRequest, types::SecretMetadataResponse>
     where
         P: TryInto<SecretPath>,
         Error: From<P::Error>,

@@ -13,7 +13,9 @@ impl<'a> Vaults<'a> {
     {
         let client = self.0;
         let request = name.try_into().map(|name| types::CreateVaultRequest { name, description: None });
-        Prepared::new(request.map_err(Error::from), move |request| client.send(client.api().vault_create().body(request).send()))
+        Prepared::new(request.map_err(Error::from), move |request| {
+            client.send(client.api().vault_create().body(request).send())
+        })
     }
 
     /// The vaults that this principal may see, oldest first.

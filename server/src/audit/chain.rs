@@ -6,8 +6,8 @@ use crate::store::entity::{audit_event, audit_head};
 use crate::store::{Event, Journal};
 use keepward_api::Timestamp;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -44,7 +44,8 @@ const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 impl Chains {
     /// Chain heads are locked in the order of their ids, once a transaction, so that chains never deadlock.
     async fn append(&self, transaction: &DatabaseTransaction, now: Timestamp, events: &[Event]) -> Result<()> {
-        let mut heads: BTreeMap<Uuid, Option<audit_head::Model>> = events.iter().map(|event| (event.chain, None)).collect();
+        let mut heads: BTreeMap<Uuid, Option<audit_head::Model>> =
+            events.iter().map(|event| (event.chain, None)).collect();
         let mut select = audit_head::Entity::find()
             .filter(audit_head::Column::OrgId.is_in(heads.keys().copied()))
             .order_by_asc(audit_head::Column::OrgId);
@@ -190,9 +191,21 @@ mod tests {
     #[test]
     fn the_contracts_hash() {
         let row = audit_event::Model {
-            org_id: Uuid::nil(), sequence: 1, id: Uuid::from_u128(1), action: "secret.read".into(), actor_type: "agent".into(),
-            actor_id: Some(Uuid::from_u128(2)), resource_type: None, resource_id: None, outcome: "success".into(),
-            details: "{}".into(), ip_address: None, created_at: 1_000_000, prev_event_id: None, integrity_hash: vec![], mac: vec![],
+            org_id: Uuid::nil(),
+            sequence: 1,
+            id: Uuid::from_u128(1),
+            action: "secret.read".into(),
+            actor_type: "agent".into(),
+            actor_id: Some(Uuid::from_u128(2)),
+            resource_type: None,
+            resource_id: None,
+            outcome: "success".into(),
+            details: "{}".into(),
+            ip_address: None,
+            created_at: 1_000_000,
+            prev_event_id: None,
+            integrity_hash: vec![],
+            mac: vec![],
         };
         let first = integrity_hash(None, &row);
         let line = "|00000000-0000-0000-0000-000000000001|00000000-0000-0000-0000-000000000002|secret.read|||1970-01-01T00:00:01.000000Z";

@@ -33,7 +33,13 @@ impl Refusals {
         for ((address, action), count) in counts {
             let details: Map<String, Value> = [("count".to_owned(), json!(count))].into_iter().collect();
             let event = Event {
-                chain: SERVER_CHAIN, action, actor: Actor::System, resource: None, outcome: Outcome::Denied, details, address,
+                chain: SERVER_CHAIN,
+                action,
+                actor: Actor::System,
+                resource: None,
+                outcome: Outcome::Denied,
+                details,
+                address,
             };
             if committer.record(event).await.is_err() {
                 tracing::error!(count, "refusals of the last minute could not be written");

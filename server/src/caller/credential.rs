@@ -70,7 +70,8 @@ impl Credential {
 
 /// Reads `Bearer <token or key>`: form, signature and expiry only.
 pub fn parse_bearer(header: Option<&[u8]>, tokens: &Tokens, sub_keys: &SubKeys, now: Timestamp) -> Result<Credential> {
-    let missing = Error::Unauthenticated { detail: "This operation needs a token: Authorization: Bearer <token or key>." };
+    let missing =
+        Error::Unauthenticated { detail: "This operation needs a token: Authorization: Bearer <token or key>." };
     let Some(header) = header else { return Err(missing) };
     let text = std::str::from_utf8(header).ok().and_then(|text| {
         let (scheme, rest) = text.split_once(' ')?;

@@ -35,7 +35,7 @@ enum Key {
 }
 
 /// Seconds to wait, in whole ones and at least 1.
-pub type Wait = u64;
+type Wait = u64;
 
 /// All buckets, or none where limits are off.
 pub struct Limits {
@@ -54,7 +54,9 @@ impl Limits {
     fn take(&self, key: Key, rate: Rate, cost: f64) -> Result<(), Wait> {
         match &self.buckets {
             None => Ok(()),
-            Some(buckets) => buckets.lock().unwrap_or_else(PoisonError::into_inner).take(key, rate, cost, Instant::now()),
+            Some(buckets) => {
+                buckets.lock().unwrap_or_else(PoisonError::into_inner).take(key, rate, cost, Instant::now())
+            }
         }
     }
 

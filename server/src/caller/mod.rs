@@ -20,7 +20,8 @@ pub use grant::{Grant, Unread, action};
 pub use limits::{Limits, Rate};
 pub use password::{Passwords, check_rule};
 pub use principal::{
-    AgentCaller, AnyCaller, CallerKind, FromLive, OkOrCreated, OperatorCaller, Role, Session, UserCaller, Visible, Visitor,
+    AgentCaller, AnyCaller, CallerKind, FromLive, OkOrCreated, OperatorCaller, Role, Session, UserCaller, Visible,
+    Visitor,
 };
 pub use rows::load;
 pub use tokens::{AGENT_TOKEN_SECONDS, Claims, IssuedToken, Tokens, USER_TOKEN_SECONDS};

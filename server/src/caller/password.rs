@@ -97,7 +97,8 @@ impl Passwords {
 fn derive(pepper: &[u8], salt: &[u8], password: &[u8]) -> Result<[u8; HASH]> {
     let failed = |error: argon2::Error| Error::internal(format!("argon2: {error}"));
     let purpose = AssociatedData::new(b"keepward/pw/v1").map_err(failed)?;
-    let params = ParamsBuilder::new().m_cost(MEMORY_KIB).t_cost(PASSES).p_cost(1).data(purpose).build().map_err(failed)?;
+    let params =
+        ParamsBuilder::new().m_cost(MEMORY_KIB).t_cost(PASSES).p_cost(1).data(purpose).build().map_err(failed)?;
     let argon = Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params).map_err(failed)?;
     let mut hash = [0; HASH];
     argon.hash_password_into(password, salt, &mut hash).map_err(failed)?;
@@ -113,7 +114,19 @@ mod tests {
         for good in ["D3mo!Passw0rd#x7", "Ünïcode-Pa55word!"] {
             assert!(check_rule(good).is_ok(), "{good}");
         }
-        for bad in ["", "Short1!", "alllowercase1!x", "ALLUPPERCASE1!X", "NoDigitsHere!!x", "N0Specialshere77", "Aaa111!!!bbbccc", "Abc!passw0rdQx", "Pa55word!cba-Q7", "Xk9!987-qwertyQ", &"Aa1!x".repeat(300)] {
+        for bad in [
+            "",
+            "Short1!",
+            "alllowercase1!x",
+            "ALLUPPERCASE1!X",
+            "NoDigitsHere!!x",
+            "N0Specialshere77",
+            "Aaa111!!!bbbccc",
+            "Abc!passw0rdQx",
+            "Pa55word!cba-Q7",
+            "Xk9!987-qwertyQ",
+            &"Aa1!x".repeat(300),
+        ] {
             assert!(check_rule(bad).is_err(), "{bad}");
         }
     }

@@ -141,7 +141,13 @@ fn decide(outcome: Result<(), Reason>) -> Decision {
 }
 
 /// Whether the caller may do something at a path.
-pub fn may_at_path(facts: &Facts, permission: Permission, path: &SecretPath, now: Timestamp, address: IpAddr) -> Decision {
+pub fn may_at_path(
+    facts: &Facts,
+    permission: Permission,
+    path: &SecretPath,
+    now: Timestamp,
+    address: IpAddr,
+) -> Decision {
     decide(vault(facts).and_then(|has_vault| {
         if !facts.principal.ceiling.covers(path) {
             return Err(Reason::Ceiling);
@@ -168,7 +174,8 @@ pub struct Reach {
 
 impl Reach {
     pub fn covers(&self, path: &SecretPath) -> bool {
-        let granted = self.patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(path)));
+        let granted =
+            self.patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(path)));
         granted && self.ceiling.covers(path)
     }
 
@@ -264,7 +271,10 @@ impl Conditions {
     pub fn hold(&self, now: Timestamp, address: IpAddr) -> bool {
         let address = address.to_canonical();
         !self.unknown
-            && self.ip_allowlist.as_ref().is_none_or(|networks| networks.iter().any(|network| network.contains(&address)))
+            && self
+                .ip_allowlist
+                .as_ref()
+                .is_none_or(|networks| networks.iter().any(|network| network.contains(&address)))
             && self.time_window.as_ref().is_none_or(|window| window.contains(now))
     }
 }
@@ -277,12 +287,15 @@ fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
 
 /// An address, or a network with its prefix length.
 pub fn parse_network(text: &str) -> Option<IpNet> {
-    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical())))
+    text.parse::<IpNet>()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical())))
 }
 
 impl TimeWindow {
     fn parse(value: &Value) -> Result<Self, String> {
-        let object = value.as_object().ok_or("`time_window` is an object of `after`, `before`, `timezone` and `days`")?;
+        let object =
+            value.as_object().ok_or("`time_window` is an object of `after`, `before`, `timezone` and `days`")?;
         for key in object.keys() {
             if !["after", "before", "timezone", "days"].contains(&key.as_str()) {
                 return Err(format!("`time_window` has no `{}`", key.chars().take(40).collect::<String>()));
@@ -325,14 +338,21 @@ impl TimeWindow {
 
 fn clock(text: &str) -> Option<Time> {
     let (hour, minute) = text.split_once(':')?;
-    let digits = |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i8>().ok()).flatten();
+    let digits = |part: &str| {
+        (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i8>().ok()).flatten()
+    };
     Time::new(digits(hour)?, digits(minute)?, 0, 0).ok()
 }
 
 fn weekday(text: &str) -> Option<Weekday> {
     let days = [
-        ("monday", Weekday::Monday), ("tuesday", Weekday::Tuesday), ("wednesday", Weekday::Wednesday),
-        ("thursday", Weekday::Thursday), ("friday", Weekday::Friday), ("saturday", Weekday::Saturday), ("sunday", Weekday::Sunday),
+        ("monday", Weekday::Monday),
+        ("tuesday", Weekday::Tuesday),
+        ("wednesday", Weekday::Wednesday),
+        ("thursday", Weekday::Thursday),
+        ("friday", Weekday::Friday),
+        ("saturday", Weekday::Saturday),
+        ("sunday", Weekday::Sunday),
     ];
     let text = text.to_ascii_lowercase();
     days.into_iter().find(|(name, _)| *name == text || name.get(..3) == Some(&text)).map(|(_, day)| day)
@@ -354,10 +374,16 @@ mod tests {
     #[test]
     fn malformed_conditions() {
         for bad in [
-            json!({"ip_allowlist": "10.0.0.0/8"}), json!({"ip_allowlist": ["10.0.0.0/33"]}), json!({"ip_allowlist": [1]}),
-            json!({"time_window": []}), json!({"time_window": {"after": "9:00"}}), json!({"time_window": {"after": "24:00"}}),
-            json!({"time_window": {"timezone": "Mars/Olympus"}}), json!({"time_window": {"days": ["noday"]}}),
-            json!({"time_window": {"until": "10:00"}}), json!({"time_window": {"days": "mon"}}),
+            json!({"ip_allowlist": "10.0.0.0/8"}),
+            json!({"ip_allowlist": ["10.0.0.0/33"]}),
+            json!({"ip_allowlist": [1]}),
+            json!({"time_window": []}),
+            json!({"time_window": {"after": "9:00"}}),
+            json!({"time_window": {"after": "24:00"}}),
+            json!({"time_window": {"timezone": "Mars/Olympus"}}),
+            json!({"time_window": {"days": ["noday"]}}),
+            json!({"time_window": {"until": "10:00"}}),
+            json!({"time_window": {"days": "mon"}}),
         ] {
             assert!(conditions(bad.clone()).is_err(), "{bad}");
         }
@@ -386,15 +412,21 @@ mod tests {
         let window = |value: Value| conditions(json!({"time_window": value})).unwrap();
         let office = window(json!({"after": "09:00", "before": "17:00", "timezone": "Europe/Berlin", "days": ["mon"]}));
         for (time, inside) in [
-            ("2026-01-05T08:00:00Z", true), ("2026-01-05T07:59:59Z", false), ("2026-01-05T15:59:59Z", true),
-            ("2026-01-05T16:00:00Z", false), ("2026-01-06T10:00:00Z", false),
+            ("2026-01-05T08:00:00Z", true),
+            ("2026-01-05T07:59:59Z", false),
+            ("2026-01-05T15:59:59Z", true),
+            ("2026-01-05T16:00:00Z", false),
+            ("2026-01-06T10:00:00Z", false),
         ] {
             assert_eq!(office.hold(at(time), HERE), inside, "{time}");
         }
         let night = window(json!({"after": "22:00", "before": "06:00", "days": ["Monday"]}));
         for (time, inside) in [
-            ("2026-01-05T22:00:00Z", true), ("2026-01-06T05:59:00Z", true), ("2026-01-06T06:00:00Z", false),
-            ("2026-01-05T05:00:00Z", false), ("2026-01-06T23:00:00Z", false),
+            ("2026-01-05T22:00:00Z", true),
+            ("2026-01-06T05:59:00Z", true),
+            ("2026-01-06T06:00:00Z", false),
+            ("2026-01-05T05:00:00Z", false),
+            ("2026-01-06T23:00:00Z", false),
         ] {
             assert_eq!(night.hold(at(time), HERE), inside, "{time}");
         }
@@ -404,9 +436,17 @@ mod tests {
     fn ceilings() {
         let path = "prod/db/password".parse().unwrap();
         for (scopes, covers) in [
-            (vec![], true), (vec!["vault:read"], true), (vec!["read"], true), (vec!["*"], true), (vec!["**"], true),
-            (vec!["prod/**"], true), (vec!["test/**"], false), (vec!["test/**", "prod/db/*"], true), (vec!["test/**", "*"], true),
-            (vec!["a*/b"], false), (vec!["/prod/**"], false),
+            (vec![], true),
+            (vec!["vault:read"], true),
+            (vec!["read"], true),
+            (vec!["*"], true),
+            (vec!["**"], true),
+            (vec!["prod/**"], true),
+            (vec!["test/**"], false),
+            (vec!["test/**", "prod/db/*"], true),
+            (vec!["test/**", "*"], true),
+            (vec!["a*/b"], false),
+            (vec!["/prod/**"], false),
         ] {
             assert_eq!(Ceiling::of(&scopes).covers(&path), covers, "{scopes:?}");
         }

@@ -5,8 +5,8 @@ use super::facts::Live;
 use super::grant::{Grant, action};
 use super::policy::Ceiling;
 use crate::error::{Error, Result};
-use crate::store::{Actor, Event, Outcome};
 use crate::store::entity::{agent, users};
+use crate::store::{Actor, Event, Outcome};
 use keepward_api::{AgentId, ApiKeyId, OrgId, Timestamp, UserId, VaultId};
 use std::net::IpAddr;
 

@@ -85,12 +85,14 @@ fn compose(sqlite: bool, proof: Proof, shape: Shape) -> (Union, String) {
         }
         Proof::UserKey { hashes } => {
             union = union.with::<users::Entity>().with::<api_key::Entity>();
-            let of = |column: &str| format!("(SELECT k.{column} FROM api_key k WHERE k.key_hash IN ({}))", marks(1, hashes));
+            let of =
+                |column: &str| format!("(SELECT k.{column} FROM api_key k WHERE k.key_hash IN ({}))", marks(1, hashes));
             (of("user_id"), of("org_id"), hashes + 1)
         }
         Proof::AgentKey { hashes } => {
             union = union.with::<agent::Entity>();
-            let of = |column: &str| format!("(SELECT k.{column} FROM agent k WHERE k.key_hash IN ({}))", marks(1, hashes));
+            let of =
+                |column: &str| format!("(SELECT k.{column} FROM agent k WHERE k.key_hash IN ({}))", marks(1, hashes));
             (of("id"), of("org_id"), hashes + 1)
         }
     };
@@ -136,7 +138,8 @@ fn compose(sqlite: bool, proof: Proof, shape: Shape) -> (Union, String) {
             let path = format!("${}", next + 1);
             branches.push(vault_branch(&union));
             branches.push(format!("{} AND t.literal_prefix IN ({})", policy_branch(&union), marks(next + 2, prefixes)));
-            branches.push(format!("{}t.vault_id = {at_vault} AND t.path = {path}", union.branch::<secret::Entity>(SECRET)));
+            branches
+                .push(format!("{}t.vault_id = {at_vault} AND t.path = {path}", union.branch::<secret::Entity>(SECRET)));
             branches.push(format!(
                 "{}(t.secret_id, t.version) = (SELECT s.id, s.version FROM secret s WHERE s.vault_id = {at_vault} AND s.path = {path})",
                 union.branch::<secret_version::Entity>(VERSION),
@@ -280,15 +283,16 @@ impl Rows {
         });
         let kind = principal.actor.kind();
         let policies = std::mem::take(&mut self.policies).into_iter();
-        let policies = policies.filter(|policy| policy.principal_type == kind && policy.org_id == org).filter_map(|policy| {
-            Some(PolicyFacts {
-                id: PolicyId(policy.id),
-                pattern: policy.pattern.parse().ok()?,
-                permissions: policy.permissions,
-                conditions: Conditions::stored(&policy.conditions),
-                expires_at: policy.expires_at.map(Timestamp::from_microseconds),
-            })
-        });
+        let policies =
+            policies.filter(|policy| policy.principal_type == kind && policy.org_id == org).filter_map(|policy| {
+                Some(PolicyFacts {
+                    id: PolicyId(policy.id),
+                    pattern: policy.pattern.parse().ok()?,
+                    permissions: policy.permissions,
+                    conditions: Conditions::stored(&policy.conditions),
+                    expires_at: policy.expires_at.map(Timestamp::from_microseconds),
+                })
+            });
         let policies = policies.collect();
         let agent = self.target.as_ref();
         let agent = agent.map(|agent| AgentFacts { id: AgentId(agent.id), created_by: agent.created_by.map(UserId) });
@@ -321,7 +325,9 @@ fn prove(rows: &mut Rows, credential: &Credential, now: Timestamp) -> Result<(Pr
     if let Some(user) = rows.user.take().filter(|user| user.is_active && current(user.generation, user.org_id)) {
         let ceiling = match (rows.api_key.take(), claims.is_some_and(|claims| claims.key.is_none())) {
             (None, true) => Ceiling::Open,
-            (Some(key), _) if key.is_active && !ended(key.expires_at) && key.user_id == user.id && key.org_id == org.0 => {
+            (Some(key), _)
+                if key.is_active && !ended(key.expires_at) && key.user_id == user.id && key.org_id == org.0 =>
+            {
                 Ceiling::of(&list::<String>(&key.scopes)?)
             }
             _ => return Err(NOT_GOOD),

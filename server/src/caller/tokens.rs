@@ -39,7 +39,18 @@ impl Claims {
         let sub = format!("{}:{}", actor.kind(), actor.id().unwrap_or_default());
         let (iat, exp) = (now.seconds(), now.seconds() + lifetime_seconds);
         let jti = Uuid::new_v4();
-        Self { sub, org, scopes: vec![], vault_ids: vec![], intents_api_enabled: false, iat, exp, jti, generation, key: None }
+        Self {
+            sub,
+            org,
+            scopes: vec![],
+            vault_ids: vec![],
+            intents_api_enabled: false,
+            iat,
+            exp,
+            jti,
+            generation,
+            key: None,
+        }
     }
 
     /// Whose it is.
@@ -95,7 +106,9 @@ impl Tokens {
     pub async fn issue(&self, claims: &Claims) -> Result<IssuedToken> {
         let KeyId(kid) = self.keyring.newest(SigningPurpose::Token)?;
         let header = Header { alg: "EdDSA".to_owned(), typ: "JWT".to_owned(), kid };
-        let part = |json: Result<Vec<u8>, serde_json::Error>| json.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).map_err(Error::internal);
+        let part = |json: Result<Vec<u8>, serde_json::Error>| {
+            json.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).map_err(Error::internal)
+        };
         let signed = format!("{}.{}", part(serde_json::to_vec(&header))?, part(serde_json::to_vec(claims))?);
         let (_, signature) = self.keyring.sign(SigningPurpose::Token, signed.clone().into_bytes()).await?;
         let text = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));

@@ -76,7 +76,10 @@ fn unrouted(app: &App, incoming: &Incoming, allow: Option<&'static str>) -> Repl
         return problem::reply(&Error::RateLimited { retry_after_seconds }, &incoming.id);
     }
     match allow {
-        None => problem::plain(StatusCode::NOT_FOUND, "There is no such route; the document at /v1/openapi.json lists them."),
+        None => problem::plain(
+            StatusCode::NOT_FOUND,
+            "There is no such route; the document at /v1/openapi.json lists them.",
+        ),
         Some(allow) => {
             let detail = format!("This route does not have that method; it has {allow}.");
             let mut reply = problem::plain(StatusCode::METHOD_NOT_ALLOWED, &detail);
@@ -140,7 +143,10 @@ mod tests {
             ("10.0.0.1", "nonsense", "10.0.0.1"),
             ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ] {
-            assert_eq!(client_address(peer.parse().unwrap(), &forwarded(header), &trusted), client.parse::<IpAddr>().unwrap());
+            assert_eq!(
+                client_address(peer.parse().unwrap(), &forwarded(header), &trusted),
+                client.parse::<IpAddr>().unwrap()
+            );
         }
     }
 

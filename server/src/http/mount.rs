@@ -28,7 +28,14 @@ struct Rest {
 pub fn listen(app: Arc<App>) -> Result<Listening> {
     let mut api = ApiDescription::new();
     let methods = [
-        Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH, Method::HEAD, Method::OPTIONS, Method::TRACE,
+        Method::GET,
+        Method::PUT,
+        Method::POST,
+        Method::DELETE,
+        Method::PATCH,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::TRACE,
         Method::CONNECT,
     ];
     for method in methods {
@@ -70,10 +77,18 @@ fn register(
     };
     let name = format!("all_{}", method.as_str().to_lowercase());
     let mut endpoint =
-        ApiEndpoint::new(name, handler, method, "application/json", "/{path:.*}", ApiEndpointVersions::All).visible(false);
+        ApiEndpoint::new(name, handler, method, "application/json", "/{path:.*}", ApiEndpointVersions::All)
+            .visible(false);
     for parameter in <Path<Rest> as SharedExtractor>::metadata(ApiEndpointBodyContentType::Json).parameters {
         let place = ApiEndpointParameterLocation::Path;
-        endpoint.parameters.push(ApiEndpointParameter::new_named(&place, "path".to_owned(), None, true, parameter.schema, vec![]));
+        endpoint.parameters.push(ApiEndpointParameter::new_named(
+            &place,
+            "path".to_owned(),
+            None,
+            true,
+            parameter.schema,
+            vec![],
+        ));
     }
     api.register(endpoint)
 }

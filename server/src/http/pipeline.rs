@@ -70,9 +70,10 @@ where
     let outcome = match limit(app, meta, &incoming) {
         Err(error) => Err(error),
         // A handler that panics is our mistake and one 500, no more.
-        Ok(()) => AssertUnwindSafe(steps(&mut incoming)).catch_unwind().await.unwrap_or_else(|_| {
-            Err(Error::internal("a handler panicked"))
-        }),
+        Ok(()) => AssertUnwindSafe(steps(&mut incoming))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(Error::internal("a handler panicked"))),
     };
     let outcome = match outcome {
         Err(error) => Err(record_refusal(app, meta, &incoming, error).await),

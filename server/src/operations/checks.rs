@@ -40,7 +40,10 @@ pub(crate) fn scopes(scopes: Option<Vec<String>>) -> Result<String> {
         text && (!is_limit(scope) || scope.parse::<PathPattern>().is_ok())
     };
     if scopes.len() > 100 || !scopes.iter().all(plain) {
-        return Err(Error::field("scopes", "are up to 100 labels or path globs such as prod/**, of up to 512 characters each"));
+        return Err(Error::field(
+            "scopes",
+            "are up to 100 labels or path globs such as prod/**, of up to 512 characters each",
+        ));
     }
     serde_json::to_string(&scopes).map_err(Error::internal)
 }

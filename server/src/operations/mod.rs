@@ -6,7 +6,7 @@ pub(crate) mod account;
 pub(crate) mod agents;
 pub(crate) mod api_keys;
 pub(crate) mod audit;
-pub(crate) mod auth;
+pub mod auth;
 mod checks;
 pub(crate) mod health;
 pub(crate) mod meta;

@@ -84,7 +84,8 @@ pub(super) fn seal(dek: &Dek, kek: KeyId, location: &Location<'_>, value: &[u8])
     let nonce = super::random::<NONCE>()?;
     let cipher = Aes256Gcm::new((&**dek).into());
     let payload = Payload { msg: value, aad: &location.associated_data() };
-    let ciphertext = cipher.encrypt(&Nonce::from(*nonce), payload).map_err(|_| Error::internal("a value too long to seal"))?;
+    let ciphertext =
+        cipher.encrypt(&Nonce::from(*nonce), payload).map_err(|_| Error::internal("a value too long to seal"))?;
     let mut bytes = begin(AES_256_GCM, kek, NONCE + ciphertext.len());
     bytes.extend_from_slice(nonce.as_slice());
     bytes.extend_from_slice(&ciphertext);
@@ -126,8 +127,15 @@ mod tests {
 
     fn place(path: &SecretPath) -> Location<'_> {
         Location {
-            org: Uuid::from_u128(1).into(), vault: Uuid::from_u128(2).into(), secret: Uuid::from_u128(3).into(), version: 4,
-            path, kind: "generic", cmek: false, expires_at: Some(Timestamp::from_seconds(5)), max_access_count: Some(6),
+            org: Uuid::from_u128(1).into(),
+            vault: Uuid::from_u128(2).into(),
+            secret: Uuid::from_u128(3).into(),
+            version: 4,
+            path,
+            kind: "generic",
+            cmek: false,
+            expires_at: Some(Timestamp::from_seconds(5)),
+            max_access_count: Some(6),
         }
     }
     fn key(n: u8) -> Dek {
@@ -137,7 +145,9 @@ mod tests {
 
     #[test]
     fn rfc_3394_section_4_6_vector() {
-        let hex = |text: &str| (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect::<Vec<_>>();
+        let hex = |text: &str| {
+            (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect::<Vec<_>>()
+        };
         let kek: [u8; 32] = hex("000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F").try_into().unwrap();
         let key: [u8; 32] = hex("00112233445566778899AABBCCDDEEFF000102030405060708090A0B0C0D0E0F").try_into().unwrap();
         let wrapped = wrap(&kek, KEK, &Dek::new(key)).unwrap();

@@ -62,7 +62,10 @@ impl Keyring {
     }
 
     /// Runs a keystore call where it may wait.
-    async fn call<T: Send + 'static>(&self, call: impl FnOnce(&dyn Keystore) -> Result<T> + Send + 'static) -> Result<T> {
+    async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Keystore) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         if !self.keystore.waits() {
             return call(self.keystore.as_ref());
         }
@@ -90,7 +93,13 @@ impl Keyring {
     }
 
     /// Opens a value: unwraps its DEK under the vault's KEK and decrypts it for exactly this place.
-    pub async fn open_value(&self, kek: &Key, wrapped: &SealedBytes, location: &Location<'_>, sealed: &SealedBytes) -> Result<Opened> {
+    pub async fn open_value(
+        &self,
+        kek: &Key,
+        wrapped: &SealedBytes,
+        location: &Location<'_>,
+        sealed: &SealedBytes,
+    ) -> Result<Opened> {
         let (kek, wrapped) = (kek.clone(), wrapped.clone());
         let dek: Dek = self.call(move |keystore| keystore.unwrap(&kek, &wrapped)).await?;
         open(&dek, location, sealed)
@@ -126,7 +135,9 @@ async fn check(keystore: &dyn Keystore, connection: &impl ConnectionTrait) -> Re
     match meta::Entity::find_by_id(CHECK_VALUE.to_owned()).one(connection).await? {
         None => insert(connection, meta::Model { name: CHECK_VALUE.to_owned(), value: expected }).await,
         Some(row) if row.value == expected => Ok(()),
-        Some(_) => Err(Error::internal("the master key is not the one that this database was made with; give KEEPWARD_MASTER_KEY_FILE the right file")),
+        Some(_) => Err(Error::internal(
+            "the master key is not the one that this database was made with; give KEEPWARD_MASTER_KEY_FILE the right file",
+        )),
     }
 }
 
@@ -135,7 +146,12 @@ async fn records(connection: &impl ConnectionTrait, purpose: &str) -> Result<Vec
     Ok(of_purpose.order_by_desc(key_record::Column::Number).all(connection).await?)
 }
 
-async fn keep(connection: &impl ConnectionTrait, purpose: &str, key: &Key, public_key: Option<&[u8; 32]>) -> Result<key_record::Model> {
+async fn keep(
+    connection: &impl ConnectionTrait,
+    purpose: &str,
+    key: &Key,
+    public_key: Option<&[u8; 32]>,
+) -> Result<key_record::Model> {
     let row = key_record::Model {
         id: key.id.0,
         purpose: purpose.to_owned(),
@@ -160,7 +176,12 @@ async fn kek(keystore: &dyn Keystore, connection: &impl ConnectionTrait) -> Resu
     }
 }
 
-async fn sub_key(keystore: &dyn Keystore, connection: &impl ConnectionTrait, system: &Key, purpose: &str) -> Result<SubKey> {
+async fn sub_key(
+    keystore: &dyn Keystore,
+    connection: &impl ConnectionTrait,
+    system: &Key,
+    purpose: &str,
+) -> Result<SubKey> {
     let mut rows = records(connection, purpose).await?;
     if rows.is_empty() {
         let wrapped = keystore.wrap(system, &random::<32>()?)?;
@@ -174,7 +195,11 @@ async fn sub_key(keystore: &dyn Keystore, connection: &impl ConnectionTrait, sys
     SubKey::new(opened.collect::<Result<Vec<_>>>()?)
 }
 
-async fn signing_keys(keystore: &dyn Keystore, connection: &impl ConnectionTrait, purpose: SigningPurpose) -> Result<Vec<SigningKey>> {
+async fn signing_keys(
+    keystore: &dyn Keystore,
+    connection: &impl ConnectionTrait,
+    purpose: SigningPurpose,
+) -> Result<Vec<SigningKey>> {
     let mut rows = records(connection, purpose.word()).await?;
     if rows.is_empty() {
         let (key, public) = keystore.create_signing_key()?;

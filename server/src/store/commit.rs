@@ -5,7 +5,9 @@ use super::connect::Database;
 use super::journal::{Event, Journal, Recorded};
 use crate::error::{Error, Result};
 use keepward_api::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -207,7 +209,8 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
 }
 
 async fn attempt(database: &Database, journal: &dyn Journal, batch: &mut [Box<dyn Job>]) -> Result<()> {
-    let immediate = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    let immediate =
+        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let transaction = database.writer().begin_with_options(immediate).await?;
     let now = Timestamp::now();
     let mut events = Vec::new();

@@ -85,22 +85,30 @@ async fn connect(path: &Path, connections: u32) -> Result<DatabaseConnection> {
             .pragma("secure_delete", "on")
             .statement_cache_capacity(256)
     });
-    sea_orm::Database::connect(options).await.map_err(|error| {
-        Error::internal(format!("the database {} can't be opened: {error}", path.display()))
-    })
+    sea_orm::Database::connect(options)
+        .await
+        .map_err(|error| Error::internal(format!("the database {} can't be opened: {error}", path.display())))
 }
 
 /// Takes the lock beside the database, or names the process that holds it.
 fn lock(database: &Path) -> Result<File> {
     let path = database.with_extension("lock");
-    let describe = |error: std::io::Error| Error::internal(format!("the lock {} can't be opened: {error}", path.display()));
+    let describe =
+        |error: std::io::Error| Error::internal(format!("the lock {} can't be opened: {error}", path.display()));
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(describe)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut holder = String::new();
         file.read_to_string(&mut holder).map_err(describe)?;
-        let text = format!("another server (process {}) uses the data folder {}", holder.trim(), path.parent().unwrap_or(&path).display());
+        let text = format!(
+            "another server (process {}) uses the data folder {}",
+            holder.trim(),
+            path.parent().unwrap_or(&path).display()
+        );
         return Err(Error::internal(text));
     }
-    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(describe)?;
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(describe)?;
     Ok(file)
 }

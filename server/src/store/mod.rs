@@ -12,8 +12,8 @@ mod migrate;
 mod rows;
 mod union;
 
-pub use commit::{Change, Committer, Unit};
 pub(crate) use commit::error_chain;
+pub use commit::{Change, Committer, Unit};
 pub use connect::{Database, DatabaseUrl};
 pub use journal::{Actor, Event, Journal, Outcome, Recorded, SERVER_CHAIN};
 pub use mac::{RowMac, is_authentic};

@@ -75,14 +75,18 @@ impl Union {
             let mut columns = E::Column::iter().filter(|column| Class::of(column.def().get_column_type()) == class);
             for _ in 0..*width {
                 match columns.next() {
-                    Some(column) => drop(write!(sql, ", t.{}", column.as_str())),
+                    Some(column) => {
+                        let _ = write!(sql, ", t.{}", column.as_str());
+                    }
                     None if self.sqlite => sql.push_str(", NULL"),
                     None if class == Class::Bytes => sql.push_str(", CAST(NULL AS bytea)"),
-                    None => drop(write!(sql, ", {}", class.empty())),
+                    None => {
+                        let _ = write!(sql, ", {}", class.empty());
+                    }
                 }
             }
         }
-        drop(write!(sql, " FROM {} t WHERE ", E::default().table_name()));
+        let _ = write!(sql, " FROM {} t WHERE ", E::default().table_name());
         sql
     }
 

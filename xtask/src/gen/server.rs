@@ -123,7 +123,6 @@ pub(crate) fn layer(operations: &[Operation]) -> Result<String> {
         metas.push(meta(operation)?);
         functions.push(function(operation)?);
     }
-    let constants = operations.iter().map(Operation::constant);
     let arms = arms(operations);
     print(quote! {
         #![allow(unused_imports, unused_variables, clippy::all)]
@@ -136,9 +135,6 @@ pub(crate) fn layer(operations: &[Operation]) -> Result<String> {
         use keepward_api::{params, types};
 
         #(#metas)*
-
-        /// Every operation of the document.
-        pub(crate) static ALL: &[&OperationMeta] = &[#(&#constants),*];
 
         #(#functions)*
 
@@ -192,7 +188,8 @@ fn meta(operation: &Operation) -> Result<TokenStream> {
 
 fn function(operation: &Operation) -> Result<TokenStream> {
     let (name, constant, caller) = (operation.ident(), operation.constant(), caller(operation)?);
-    let variables = operation.parameters.iter().filter(|p| p.place == Place::Path).map(|p| format_ident!("raw_{}", p.field));
+    let variables =
+        operation.parameters.iter().filter(|p| p.place == Place::Path).map(|p| format_ident!("raw_{}", p.field));
     let variables: Vec<_> = variables.collect();
     let head = quote!(async fn #name(app: &App, incoming: Incoming, #(#variables: &str),*) -> Answer);
     if operation.planned {
@@ -226,7 +223,9 @@ fn function(operation: &Operation) -> Result<TokenStream> {
         None if operation.caller == "public" => {
             quote! { let (caller, params) = pipeline::admit_public(app, &#constant, incoming, params)?; }
         }
-        None => quote! { let (caller, params) = pipeline::admit::<#caller, _>(app, &#constant, incoming, params).await?; },
+        None => {
+            quote! { let (caller, params) = pipeline::admit::<#caller, _>(app, &#constant, incoming, params).await?; }
+        }
         Some(kind) => {
             arguments.push(quote!(found));
             let fields = lookup_fields(operation)?;

@@ -24,7 +24,8 @@ pub(crate) fn generate(lowered: &Lowered, operations: &[Operation]) -> Result<St
         tell_absent_from_null(&mut file, schema, field)?;
     }
     // Hand-written types have no place in the module of generated ones, but in its names.
-    let natives = lowered.natives.iter().filter(|(_, native)| !native.contains('<')).map(|(name, _)| format_ident!("{name}"));
+    let natives =
+        lowered.natives.iter().filter(|(_, native)| !native.contains('<')).map(|(name, _)| format_ident!("{name}"));
     let natives = quote!(pub use crate::{#(#natives),*};);
     let params = operations.iter().filter(|operation| !operation.parameters.is_empty()).map(|operation| {
         let name = operation.params_type();

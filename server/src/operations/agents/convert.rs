@@ -58,7 +58,9 @@ pub(super) struct Changes {
 
 fn ttl(seconds: Option<i32>) -> Result<Option<i64>> {
     match seconds {
-        Some(seconds) if !(120..=86_400).contains(&seconds) => Err(Error::field("token_ttl_seconds", "is 120 to 86400")),
+        Some(seconds) if !(120..=86_400).contains(&seconds) => {
+            Err(Error::field("token_ttl_seconds", "is 120 to 86400"))
+        }
         seconds => Ok(seconds.map(i64::from)),
     }
 }
@@ -76,7 +78,9 @@ fn amount(field: &str, text: Option<String>) -> Result<Option<String>> {
 }
 
 fn addresses(list: Vec<String>) -> Result<Vec<String>> {
-    let plain = |text: &String| text.strip_prefix("0x").is_some_and(|hex| hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    let plain = |text: &String| {
+        text.strip_prefix("0x").is_some_and(|hex| hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
     if list.len() <= 1000 && list.iter().all(plain) {
         Ok(list)
     } else {
@@ -85,7 +89,8 @@ fn addresses(list: Vec<String>) -> Result<Vec<String>> {
 }
 
 fn chains(list: Vec<String>) -> Result<Vec<String>> {
-    let plain = |text: &String| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let plain =
+        |text: &String| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if list.len() <= 100 && list.iter().all(plain) {
         Ok(list)
     } else {
@@ -105,13 +110,21 @@ fn identity(request: &types::CreateAgentRequest, method: types::AuthMethod) -> R
             let fingerprint = request.client_cert_fingerprint.as_deref().map(str::to_ascii_lowercase);
             let good = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
             let rule = "is the hex SHA-256 of the client certificate (64 digits)";
-            identity.client_cert_fingerprint = Some(fingerprint.filter(good).ok_or_else(|| Error::field("client_cert_fingerprint", rule))?);
+            identity.client_cert_fingerprint =
+                Some(fingerprint.filter(good).ok_or_else(|| Error::field("client_cert_fingerprint", rule))?);
         }
         types::AuthMethod::OidcClientCredentials => {
-            let issuer = request.oidc_issuer.clone().filter(|text| text.starts_with("https://") && text.len() <= 512 && !text.contains(char::is_whitespace));
-            let client = request.oidc_client_id.clone().filter(|text| (1..=255).contains(&text.len()) && !text.chars().any(char::is_control));
-            identity.oidc_issuer = Some(issuer.ok_or_else(|| Error::field("oidc_issuer", "is the https address of the issuer"))?);
-            identity.oidc_client_id = Some(client.ok_or_else(|| Error::field("oidc_client_id", "is the client's id at the issuer"))?);
+            let issuer = request.oidc_issuer.clone().filter(|text| {
+                text.starts_with("https://") && text.len() <= 512 && !text.contains(char::is_whitespace)
+            });
+            let client = request
+                .oidc_client_id
+                .clone()
+                .filter(|text| (1..=255).contains(&text.len()) && !text.chars().any(char::is_control));
+            identity.oidc_issuer =
+                Some(issuer.ok_or_else(|| Error::field("oidc_issuer", "is the https address of the issuer"))?);
+            identity.oidc_client_id =
+                Some(client.ok_or_else(|| Error::field("oidc_client_id", "is the client's id at the issuer"))?);
         }
     }
     Ok(identity)
@@ -196,7 +209,13 @@ impl Changes {
     }
 }
 
-pub(super) fn row(caller: &AnyCaller, draft: &Draft, pairs: &Pairs, key: Option<&NewKey>, now: Timestamp) -> Result<agent::Model> {
+pub(super) fn row(
+    caller: &AnyCaller,
+    draft: &Draft,
+    pairs: &Pairs,
+    key: Option<&NewKey>,
+    now: Timestamp,
+) -> Result<agent::Model> {
     Ok(agent::Model {
         id: crate::ids::new(),
         org_id: caller.session().org.0,

@@ -42,7 +42,8 @@ pub(super) fn generate() -> Result<Pairs> {
 impl Pairs {
     /// Where the private halves go, and as what.
     pub(super) fn secrets(&self, agent: Uuid) -> Result<[(SecretPath, NewVersion); 2]> {
-        let path = |name: &str| format!("agents/{agent}/{name}/private_key").parse::<SecretPath>().map_err(Error::internal);
+        let path =
+            |name: &str| format!("agents/{agent}/{name}/private_key").parse::<SecretPath>().map_err(Error::internal);
         let version = |kind: &str, value: &SecretText| NewVersion {
             kind: kind.to_owned(),
             value: value.clone(),
@@ -50,6 +51,9 @@ impl Pairs {
             expires_at: None,
             max_access_count: None,
         };
-        Ok([(path("ssh")?, version("ssh_key", &self.ssh_private)), (path("ecdh")?, version("private_key", &self.ecdh_private))])
+        Ok([
+            (path("ssh")?, version("ssh_key", &self.ssh_private)),
+            (path("ecdh")?, version("private_key", &self.ecdh_private)),
+        ])
     }
 }

@@ -6,7 +6,9 @@ mod rows;
 
 use crate::app::App;
 use crate::audit::Recorded;
-use crate::caller::{AgentCaller, AnyCaller, Found, Grant, KeyKind, NewKey, Unread, UserCaller, action, lookup, new_key};
+use crate::caller::{
+    AgentCaller, AnyCaller, Found, Grant, KeyKind, NewKey, Unread, UserCaller, action, lookup, new_key,
+};
 use crate::error::{Error, Result};
 use crate::operations::{secrets, vaults};
 use crate::seal::{Keyring, PreparedDek};
@@ -17,7 +19,11 @@ use std::sync::Arc;
 
 /// Registering an agent makes its row, its two key pairs and, with the organisation's first agent, the vault that holds
 /// their private halves. The API key is in this answer and nowhere else.
-pub(crate) async fn register(app: &App, caller: UserCaller, body: Unread<types::CreateAgentRequest>) -> Result<Recorded<types::AgentCreatedResponse>> {
+pub(crate) async fn register(
+    app: &App,
+    caller: UserCaller,
+    body: Unread<types::CreateAgentRequest>,
+) -> Result<Recorded<types::AgentCreatedResponse>> {
     let grant = caller.live().may::<action::Own>()?;
     let draft = convert::draft(body.read(&grant).await?, caller.session.now)?;
     vaults::service::check_ids(&app.database, caller.session.org, &draft.vault_ids).await?;
@@ -81,7 +87,12 @@ pub(crate) async fn me(_: &App, caller: AgentCaller) -> Result<types::AgentSelfR
     convert::self_response(caller.agent)
 }
 
-pub(crate) async fn get(_: &App, _: AnyCaller, found: Found<lookup::Agent>, _: params::AgentGetParams) -> Result<types::AgentResponse> {
+pub(crate) async fn get(
+    _: &App,
+    _: AnyCaller,
+    found: Found<lookup::Agent>,
+    _: params::AgentGetParams,
+) -> Result<types::AgentResponse> {
     let grant = found.may::<action::SeeAgent>()?;
     convert::response(found.release(&grant)?)
 }
@@ -120,7 +131,12 @@ impl Change for Update {
 }
 
 /// The row stays for the audit trail; its key and tokens are dead with the next request.
-pub(crate) async fn deactivate(app: &App, _: UserCaller, found: Found<lookup::Agent>, _: params::AgentDeactivateParams) -> Result<Recorded<()>> {
+pub(crate) async fn deactivate(
+    app: &App,
+    _: UserCaller,
+    found: Found<lookup::Agent>,
+    _: params::AgentDeactivateParams,
+) -> Result<Recorded<()>> {
     let grant = found.may::<action::ManageAgent>()?;
     app.committer.commit(Deactivate { keyring: Arc::clone(&app.keyring), grant }).await
 }
@@ -143,7 +159,12 @@ impl Change for Deactivate {
     }
 }
 
-pub(crate) async fn rotate_key(app: &App, _: UserCaller, found: Found<lookup::Agent>, _: params::AgentRotateKeyParams) -> Result<Recorded<types::AgentKeyRotatedResponse>> {
+pub(crate) async fn rotate_key(
+    app: &App,
+    _: UserCaller,
+    found: Found<lookup::Agent>,
+    _: params::AgentRotateKeyParams,
+) -> Result<Recorded<types::AgentKeyRotatedResponse>> {
     let grant = found.may::<action::ManageAgent>()?;
     let key = new_key(KeyKind::Agent, &app.keyring.sub_keys)?;
     let text = key.text.clone();

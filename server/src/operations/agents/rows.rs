@@ -16,7 +16,11 @@ pub(super) async fn update(unit: &Unit<'_>, keyring: &Keyring, agent: agent::Mod
 }
 
 /// An organisation's agents, oldest first, the deactivated ones included.
-pub(super) async fn of_organisation(connection: &impl ConnectionTrait, keyring: &Keyring, org: OrgId) -> Result<Vec<agent::Model>> {
+pub(super) async fn of_organisation(
+    connection: &impl ConnectionTrait,
+    keyring: &Keyring,
+    org: OrgId,
+) -> Result<Vec<agent::Model>> {
     let query = agent::Entity::find().filter(agent::Column::OrgId.eq(org.0));
     let agents = query.order_by_asc(agent::Column::CreatedAt).order_by_asc(agent::Column::Id).all(connection).await?;
     Ok(agents.into_iter().filter(|agent| is_authentic(&keyring.sub_keys.row, agent)).collect())

@@ -15,7 +15,11 @@ use keepward_api::{ApiKeyId, actions, params, types};
 use std::sync::Arc;
 
 /// The key is in this answer and nowhere else.
-pub(crate) async fn create(app: &App, caller: UserCaller, body: Unread<types::CreateApiKeyRequest>) -> Result<Recorded<types::ApiKeyCreatedResponse>> {
+pub(crate) async fn create(
+    app: &App,
+    caller: UserCaller,
+    body: Unread<types::CreateApiKeyRequest>,
+) -> Result<Recorded<types::ApiKeyCreatedResponse>> {
     let grant = caller.live().may::<action::Own>()?;
     unlimited(&caller)?;
     let draft = convert::draft(body.read(&grant).await?, caller.session.now)?;
@@ -29,7 +33,9 @@ pub(crate) async fn create(app: &App, caller: UserCaller, body: Unread<types::Cr
 fn unlimited(caller: &UserCaller) -> Result<()> {
     match caller.session.ceiling {
         Ceiling::Open => Ok(()),
-        Ceiling::Patterns(_) => Err(Error::forbidden("A key whose scopes limit it to paths can't make or delete keys.")),
+        Ceiling::Patterns(_) => {
+            Err(Error::forbidden("A key whose scopes limit it to paths can't make or delete keys."))
+        }
     }
 }
 

@@ -12,7 +12,11 @@ pub(super) async fn insert(unit: &Unit<'_>, keyring: &Keyring, key: api_key::Mod
 }
 
 /// A user's keys, oldest first.
-pub(super) async fn of_user(connection: &impl ConnectionTrait, keyring: &Keyring, user: UserId) -> Result<Vec<api_key::Model>> {
+pub(super) async fn of_user(
+    connection: &impl ConnectionTrait,
+    keyring: &Keyring,
+    user: UserId,
+) -> Result<Vec<api_key::Model>> {
     let query = api_key::Entity::find().filter(api_key::Column::UserId.eq(user.0));
     let keys = query.order_by_asc(api_key::Column::CreatedAt).order_by_asc(api_key::Column::Id).all(connection).await?;
     Ok(keys.into_iter().filter(|key| is_authentic(&keyring.sub_keys.row, key)).collect())

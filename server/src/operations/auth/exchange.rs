@@ -3,8 +3,8 @@
 use super::{limited, rows};
 use crate::app::App;
 use crate::caller::{
-    AGENT_TOKEN_SECONDS, AgentCaller, AnyCaller, Claims, Credential, IssuedToken, KeyKind, USER_TOKEN_SECONDS, UserCaller, Visitor,
-    hash_key, load, lookup,
+    AGENT_TOKEN_SECONDS, AgentCaller, AnyCaller, Claims, Credential, IssuedToken, KeyKind, USER_TOKEN_SECONDS,
+    UserCaller, Visitor, hash_key, load, lookup,
 };
 use crate::error::{Error, Result};
 use crate::operations::vaults;
@@ -60,7 +60,8 @@ pub(super) async fn issue_agent(app: &App, caller: &AgentCaller) -> Result<Issue
     let (agent, now) = (&caller.agent, caller.session.now);
     let asked = agent.token_ttl_seconds.unwrap_or(AGENT_TOKEN_SECONDS);
     let left = agent.expires_at.map_or(asked, |end| (end - now.microseconds()) / 1_000_000);
-    let mut claims = Claims::new(caller.any().actor(), caller.session.org, agent.generation, now, asked.min(left).max(1));
+    let mut claims =
+        Claims::new(caller.any().actor(), caller.session.org, agent.generation, now, asked.min(left).max(1));
     claims.scopes = serde_json::from_str(&agent.scopes).map_err(Error::internal)?;
     claims.vault_ids = serde_json::from_str(&agent.vault_ids).map_err(Error::internal)?;
     claims.intents_api_enabled = agent.intents_api_enabled;

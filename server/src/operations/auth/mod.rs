@@ -2,6 +2,7 @@
 
 mod exchange;
 mod rows;
+pub mod service;
 mod signup;
 
 use crate::app::App;
@@ -15,7 +16,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 /// A new human, owner of a new organisation.
-pub(crate) async fn signup(app: &App, visitor: Visitor, body: Unread<types::SignupRequest>) -> Result<Recorded<types::SignupResponse>> {
+pub(crate) async fn signup(
+    app: &App,
+    visitor: Visitor,
+    body: Unread<types::SignupRequest>,
+) -> Result<Recorded<types::SignupResponse>> {
     let grant = visitor.admit();
     let request = body.read(&grant).await?;
     signup::check_open(app.config.signup)?;
@@ -32,7 +37,8 @@ pub(crate) async fn signup(app: &App, visitor: Visitor, body: Unread<types::Sign
     };
     let made = app.committer.commit(new).await?;
     let (recorded, user) = made.split();
-    let claims = Claims::new(Actor::User(UserId(user.id)), OrgId(user.org_id), user.generation, visitor.now, USER_TOKEN_SECONDS);
+    let claims =
+        Claims::new(Actor::User(UserId(user.id)), OrgId(user.org_id), user.generation, visitor.now, USER_TOKEN_SECONDS);
     let token = app.tokens.issue(&claims).await?;
     Ok(recorded.map(|()| types::SignupResponse {
         message: Some("Account created.".to_owned()),
@@ -43,7 +49,11 @@ pub(crate) async fn signup(app: &App, visitor: Visitor, body: Unread<types::Sign
 }
 
 /// The same time and text for a wrong password and an unknown address.
-pub(crate) async fn token(app: &App, visitor: Visitor, body: Unread<types::LoginRequest>) -> Result<Recorded<types::LoginResponse>> {
+pub(crate) async fn token(
+    app: &App,
+    visitor: Visitor,
+    body: Unread<types::LoginRequest>,
+) -> Result<Recorded<types::LoginResponse>> {
     let request = body.read(&visitor.admit()).await?;
     let email = request.email.as_str();
     app.limits.look_at_login(email, visitor.address).map_err(limited)?;
@@ -80,7 +90,11 @@ fn success(actor: Actor, org: OrgId, visitor: Visitor) -> Event {
     Event { chain: org.0, action, actor, resource, outcome, details: serde_json::Map::new(), address }
 }
 
-pub(crate) async fn agent_token(app: &App, visitor: Visitor, body: Unread<types::AgentTokenRequest>) -> Result<Recorded<types::AgentTokenResponse>> {
+pub(crate) async fn agent_token(
+    app: &App,
+    visitor: Visitor,
+    body: Unread<types::AgentTokenRequest>,
+) -> Result<Recorded<types::AgentTokenResponse>> {
     let request = body.read(&visitor.admit()).await?;
     if request.format == Some(types::TokenFormat::Biscuit) {
         return Err(Error::NotImplemented { detail: "Biscuits come with a later version; ask for a jwt." });
@@ -104,7 +118,11 @@ pub(crate) async fn agent_token(app: &App, visitor: Visitor, body: Unread<types:
     }))
 }
 
-pub(crate) async fn api_key_token(app: &App, visitor: Visitor, body: Unread<types::UserApiKeyTokenRequest>) -> Result<Recorded<types::TokenResponse>> {
+pub(crate) async fn api_key_token(
+    app: &App,
+    visitor: Visitor,
+    body: Unread<types::UserApiKeyTokenRequest>,
+) -> Result<Recorded<types::TokenResponse>> {
     let request = body.read(&visitor.admit()).await?;
     let caller = exchange::prove(app, visitor, request.api_key.expose()).await?;
     let issued = match &caller {

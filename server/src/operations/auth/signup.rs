@@ -1,12 +1,13 @@
 //! Making a user with their organisation; signup and `user add` both come here.
 
 use super::rows;
+use crate::caller::Role;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{organisation, users};
 use crate::store::{Actor, Change, Event, Outcome, SealedBytes, Unit};
-use keepward_api::{Email, UserId, actions};
+use keepward_api::{Email, OrgId, UserId, actions};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -40,31 +41,15 @@ impl Change for Signup {
         if rows::email_is_taken(unit.connection(), self.email.as_str()).await? {
             return Err(Error::conflict("There is an account with this mail address already."));
         }
-        let now = unit.now().microseconds();
         let organisation = organisation::Model {
             id: crate::ids::new(),
             name: "Personal".to_owned(),
             is_active: true,
-            created_at: now,
+            created_at: unit.now().microseconds(),
             row_mac: Vec::new(),
         };
-        let user = users::Model {
-            id: crate::ids::new(),
-            org_id: organisation.id,
-            email: self.email.as_str().to_owned(),
-            display_name: self.display_name.clone(),
-            password_hash: Some(self.password_hash.clone()),
-            auth_method: "password".to_owned(),
-            role: "owner".to_owned(),
-            email_verified: false,
-            marketing_emails: false,
-            totp_enabled: false,
-            is_active: true,
-            is_operator: false,
-            generation: 1,
-            created_at: now,
-            row_mac: Vec::new(),
-        };
+        let (org, name) = (OrgId(organisation.id), self.display_name.clone());
+        let user = rows::new_user(org, &self.email, name, Role::Owner, self.password_hash.clone(), unit.now());
         rows::insert_organisation(unit, &self.keyring, organisation).await?;
         rows::insert_user(unit, &self.keyring, user.clone()).await?;
         let actor = Actor::User(UserId(user.id));

@@ -35,7 +35,9 @@ fn bits(permissions: &[types::PolicyPermission]) -> Result<i64> {
     if permissions.is_empty() {
         return Err(Error::field("permissions", "holds at least one of read, write and delete"));
     }
-    let bit = |wanted: &types::PolicyPermission| WORDS.iter().find(|(word, _)| word == wanted).map_or(0, |(_, bit)| *bit as i64);
+    let bit = |wanted: &types::PolicyPermission| {
+        WORDS.iter().find(|(word, _)| word == wanted).map_or(0, |(_, bit)| *bit as i64)
+    };
     Ok(permissions.iter().map(bit).fold(0, |all, bit| all | bit))
 }
 
@@ -47,7 +49,8 @@ fn conditions(conditions: Option<Map<String, Value>>) -> Result<String> {
 }
 
 pub(super) fn draft(request: types::CreatePolicyRequest, now: Timestamp) -> Result<Draft> {
-    let id = Uuid::try_parse(&request.principal_id).map_err(|_| Error::field("principal_id", "is the UUID of a user or agent"))?;
+    let id = Uuid::try_parse(&request.principal_id)
+        .map_err(|_| Error::field("principal_id", "is the UUID of a user or agent"))?;
     Ok(Draft {
         pattern: request.secret_path_pattern,
         principal: match request.principal_type {

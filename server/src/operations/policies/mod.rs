@@ -39,7 +39,10 @@ impl Change for Create {
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<policy::Model> {
         let (caller, vault) = self.grant.repeat(unit, &self.keyring).await?;
         if !rows::principal_exists(unit, &self.keyring, vault.org_id, self.draft.principal).await? {
-            return Err(Error::field("principal_id", "is a user or agent of your organisation, as principal_type says"));
+            return Err(Error::field(
+                "principal_id",
+                "is a user or agent of your organisation, as principal_type says",
+            ));
         }
         let policy = service::insert(unit, &self.keyring, &vault, caller.actor(), &self.draft).await?;
         let event = caller.event(actions::POLICY_CREATE, ("policy", policy.id));
@@ -48,7 +51,12 @@ impl Change for Create {
     }
 }
 
-pub(crate) async fn list(app: &App, _: AnyCaller, found: Found<lookup::Vault>, _: params::PolicyListParams) -> Result<types::PolicyListResponse> {
+pub(crate) async fn list(
+    app: &App,
+    _: AnyCaller,
+    found: Found<lookup::Vault>,
+    _: params::PolicyListParams,
+) -> Result<types::PolicyListResponse> {
     let grant = found.may::<action::ManageVault>()?;
     let vault = found.release(&grant)?;
     let policies = rows::of_vault(app.database.readers(), &app.keyring, vault.id).await?;
@@ -90,7 +98,12 @@ impl Change for Update {
     }
 }
 
-pub(crate) async fn delete(app: &App, _: AnyCaller, found: Found<lookup::Vault>, params: params::PolicyDeleteParams) -> Result<Recorded<()>> {
+pub(crate) async fn delete(
+    app: &App,
+    _: AnyCaller,
+    found: Found<lookup::Vault>,
+    params: params::PolicyDeleteParams,
+) -> Result<Recorded<()>> {
     let grant = found.may::<action::ManageVault>()?;
     app.committer.commit(Delete { keyring: Arc::clone(&app.keyring), grant, id: params.policy_id }).await
 }

@@ -29,9 +29,14 @@ pub(super) async fn insert(unit: &Unit<'_>, keyring: &Keyring, policy: policy::M
 }
 
 /// A vault's policies, oldest first.
-pub(super) async fn of_vault(connection: &impl ConnectionTrait, keyring: &Keyring, vault: Uuid) -> Result<Vec<policy::Model>> {
+pub(super) async fn of_vault(
+    connection: &impl ConnectionTrait,
+    keyring: &Keyring,
+    vault: Uuid,
+) -> Result<Vec<policy::Model>> {
     let query = policy::Entity::find().filter(policy::Column::VaultId.eq(vault));
-    let policies = query.order_by_asc(policy::Column::CreatedAt).order_by_asc(policy::Column::Id).all(connection).await?;
+    let policies =
+        query.order_by_asc(policy::Column::CreatedAt).order_by_asc(policy::Column::Id).all(connection).await?;
     Ok(policies.into_iter().filter(|policy| is_authentic(&keyring.sub_keys.row, policy)).collect())
 }
 

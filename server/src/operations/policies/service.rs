@@ -12,7 +12,13 @@ use uuid::Uuid;
 /// Every bit of `Permission`.
 const EVERYTHING: i64 = 7;
 
-pub(crate) async fn insert(unit: &Unit<'_>, keyring: &Keyring, vault: &vault::Model, by: Actor, draft: &Draft) -> Result<policy::Model> {
+pub(crate) async fn insert(
+    unit: &Unit<'_>,
+    keyring: &Keyring,
+    vault: &vault::Model,
+    by: Actor,
+    draft: &Draft,
+) -> Result<policy::Model> {
     let policy = policy::Model {
         id: crate::ids::new(),
         org_id: vault.org_id,
@@ -34,7 +40,12 @@ pub(crate) async fn insert(unit: &Unit<'_>, keyring: &Keyring, vault: &vault::Mo
 }
 
 /// A full policy in a vault that an agent made, for the human who registered it.
-pub(crate) async fn give_everything(unit: &Unit<'_>, keyring: &Keyring, vault: &vault::Model, human: UserId) -> Result<()> {
+pub(crate) async fn give_everything(
+    unit: &Unit<'_>,
+    keyring: &Keyring,
+    vault: &vault::Model,
+    human: UserId,
+) -> Result<()> {
     let draft = Draft {
         pattern: "**".parse().map_err(Error::internal)?,
         principal: Actor::User(human),

@@ -54,7 +54,11 @@ fn version_number(version: &secret_version::Model) -> i32 {
     i32::try_from(version.version).unwrap_or(i32::MAX)
 }
 
-pub(super) fn response(secret: secret::Model, version: secret_version::Model, value: Opened) -> Result<types::SecretResponse> {
+pub(super) fn response(
+    secret: secret::Model,
+    version: secret_version::Model,
+    value: Opened,
+) -> Result<types::SecretResponse> {
     Ok(types::SecretResponse {
         id: SecretId(secret.id),
         type_: kind(&version),

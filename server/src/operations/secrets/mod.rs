@@ -16,11 +16,17 @@ use keepward_api::{actions, params, types};
 use std::sync::Arc;
 
 /// A read is one statement, which has run already, and one unit: its event, and its count where the version has one.
-pub(crate) async fn get(app: &App, caller: AnyCaller, found: Found<lookup::Secret>, params: params::SecretGetParams) -> Result<Recorded<types::SecretResponse>> {
+pub(crate) async fn get(
+    app: &App,
+    caller: AnyCaller,
+    found: Found<lookup::Secret>,
+    params: params::SecretGetParams,
+) -> Result<Recorded<types::SecretResponse>> {
     let grant = found.may::<action::ReadSecret>()?;
     let row = found.release(&grant)?;
     let location = convert::location(caller.session().org, &params.path, &row.version);
-    let value = app.keyring.open_value(&kek(&row.vault), &row.version.wrapped_dek, &location, &row.version.sealed).await?;
+    let value =
+        app.keyring.open_value(&kek(&row.vault), &row.version.wrapped_dek, &location, &row.version.sealed).await?;
     let event = convert::event(&caller, actions::SECRET_GET, row.secret.id, grant.key());
     let recorded = match row.version.max_access_count {
         None => app.committer.record(event).await?,
@@ -76,13 +82,19 @@ impl Change for Put {
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<Self::Output> {
         let (caller, slot) = self.grant.repeat(unit, &self.keyring).await?;
         let key = self.grant.key();
-        let written = service::write(unit, &slot.vault, slot.secret, &key.path, caller.actor(), &self.new, &self.dek).await?;
+        let written =
+            service::write(unit, &slot.vault, slot.secret, &key.path, caller.actor(), &self.new, &self.dek).await?;
         unit.record(convert::event(&caller, actions::SECRET_PUT, written.0.id, key));
         Ok(written)
     }
 }
 
-pub(crate) async fn delete(app: &App, _: AnyCaller, found: Found<lookup::Secret>, _: params::SecretDeleteParams) -> Result<Recorded<()>> {
+pub(crate) async fn delete(
+    app: &App,
+    _: AnyCaller,
+    found: Found<lookup::Secret>,
+    _: params::SecretDeleteParams,
+) -> Result<Recorded<()>> {
     let grant = found.may::<action::DeleteSecret>()?;
     found.release(&grant)?;
     app.committer.commit(Delete { keyring: Arc::clone(&app.keyring), grant }).await
@@ -103,11 +115,18 @@ impl Change for Delete {
     }
 }
 
-pub(crate) async fn list(app: &App, _: AnyCaller, found: Found<lookup::Vault>, params: params::SecretListParams) -> Result<types::SecretListResponse> {
+pub(crate) async fn list(
+    app: &App,
+    _: AnyCaller,
+    found: Found<lookup::Vault>,
+    params: params::SecretListParams,
+) -> Result<types::SecretListResponse> {
     let grant = found.may::<action::SeeVault>()?;
     let reach = policy::reach(found.facts(), found.now(), found.address());
     let vault = found.release(&grant)?;
     let prefix = params.prefix.unwrap_or_default();
     let listed = rows::list(app.database.readers(), vault.id, &reach, &prefix).await?;
-    Ok(types::SecretListResponse { secrets: listed.into_iter().map(|(secret, version)| convert::metadata(secret, version)).collect() })
+    Ok(types::SecretListResponse {
+        secrets: listed.into_iter().map(|(secret, version)| convert::metadata(secret, version)).collect(),
+    })
 }

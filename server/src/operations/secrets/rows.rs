@@ -59,7 +59,10 @@ pub(super) async fn mark_deleted(unit: &Unit<'_>, id: Uuid) -> Result<()> {
 }
 
 pub(super) async fn delete_of_vault(unit: &Unit<'_>, vault: Uuid) -> Result<()> {
-    secret_version::Entity::delete_many().filter(secret_version::Column::VaultId.eq(vault)).exec(unit.connection()).await?;
+    secret_version::Entity::delete_many()
+        .filter(secret_version::Column::VaultId.eq(vault))
+        .exec(unit.connection())
+        .await?;
     secret::Entity::delete_many().filter(secret::Column::VaultId.eq(vault)).exec(unit.connection()).await?;
     Ok(())
 }
@@ -75,7 +78,12 @@ fn after(prefix: &str) -> Option<String> {
 
 /// Live secrets with their newest version under the caller's reach and a prefix, in the order of their paths: a range of
 /// the index for each prefix of the reach, never the whole vault to be sieved.
-pub(super) async fn list(connection: &impl ConnectionTrait, vault: Uuid, reach: &Reach, prefix: &str) -> Result<Vec<(secret::Model, secret_version::Model)>> {
+pub(super) async fn list(
+    connection: &impl ConnectionTrait,
+    vault: Uuid,
+    reach: &Reach,
+    prefix: &str,
+) -> Result<Vec<(secret::Model, secret_version::Model)>> {
     let mut found = BTreeMap::new();
     if !prefix.is_ascii() {
         return Ok(Vec::new());

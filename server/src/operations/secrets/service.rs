@@ -60,7 +60,8 @@ pub(crate) async fn write(
         access_count: 0,
         cmek_fingerprint: vault.cmek_fingerprint.clone().filter(|_| vault.cmek_enabled),
     };
-    version.sealed = dek.seal(&convert::location(OrgId(vault.org_id), path, &version), new.value.expose().as_bytes())?;
+    version.sealed =
+        dek.seal(&convert::location(OrgId(vault.org_id), path, &version), new.value.expose().as_bytes())?;
     if is_new {
         rows::insert_secret(unit, secret.clone()).await?;
     } else {

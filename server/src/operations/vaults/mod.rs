@@ -14,7 +14,11 @@ use crate::store::{Change, Unit};
 use keepward_api::{actions, params, types};
 use std::sync::Arc;
 
-pub(crate) async fn create(app: &App, caller: AnyCaller, body: Unread<types::CreateVaultRequest>) -> Result<Recorded<types::VaultResponse>> {
+pub(crate) async fn create(
+    app: &App,
+    caller: AnyCaller,
+    body: Unread<types::CreateVaultRequest>,
+) -> Result<Recorded<types::VaultResponse>> {
     let grant = caller.live().may::<action::CreateVault>()?;
     let draft = convert::draft(body.read(&grant).await?)?;
     let kek = app.keyring.create_kek().await?;
@@ -33,7 +37,12 @@ impl Change for Create {
     type Output = vault::Model;
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<vault::Model> {
         let (caller, ()) = self.grant.repeat(unit, &self.keyring).await?;
-        let made = service::NewVault { org: caller.session().org, name: &self.draft.name, description: &self.draft.description, created_by: caller.actor() };
+        let made = service::NewVault {
+            org: caller.session().org,
+            name: &self.draft.name,
+            description: &self.draft.description,
+            created_by: caller.actor(),
+        };
         let vault = service::insert(unit, &self.keyring, &made, &self.kek).await?;
         if let AnyCaller::Agent(agent) = &caller
             && let Some(human) = agent.agent.created_by
@@ -50,12 +59,22 @@ pub(crate) async fn list(app: &App, caller: AnyCaller) -> Result<types::VaultLis
     Ok(types::VaultListResponse { vaults: vaults.into_iter().map(convert::response).collect() })
 }
 
-pub(crate) async fn get(_: &App, _: AnyCaller, found: Found<lookup::Vault>, _: params::VaultGetParams) -> Result<types::VaultResponse> {
+pub(crate) async fn get(
+    _: &App,
+    _: AnyCaller,
+    found: Found<lookup::Vault>,
+    _: params::VaultGetParams,
+) -> Result<types::VaultResponse> {
     let grant = found.may::<action::SeeVault>()?;
     Ok(convert::response(found.release(&grant)?))
 }
 
-pub(crate) async fn delete(app: &App, _: AnyCaller, found: Found<lookup::Vault>, _: params::VaultDeleteParams) -> Result<Recorded<()>> {
+pub(crate) async fn delete(
+    app: &App,
+    _: AnyCaller,
+    found: Found<lookup::Vault>,
+    _: params::VaultDeleteParams,
+) -> Result<Recorded<()>> {
     let grant = found.may::<action::ManageVault>()?;
     app.committer.commit(Delete { keyring: Arc::clone(&app.keyring), grant }).await
 }

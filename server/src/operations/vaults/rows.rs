@@ -11,7 +11,12 @@ use uuid::Uuid;
 
 /// The vaults that a list may show, oldest first: those that the caller made or holds a live policy in, and all for admins,
 /// within an agent's binding.
-pub(super) async fn visible(connection: &impl ConnectionTrait, keyring: &Keyring, visible: &Visible, now: Timestamp) -> Result<Vec<vault::Model>> {
+pub(super) async fn visible(
+    connection: &impl ConnectionTrait,
+    keyring: &Keyring,
+    visible: &Visible,
+    now: Timestamp,
+) -> Result<Vec<vault::Model>> {
     let mut query = vault::Entity::find().filter(vault::Column::OrgId.eq(visible.org.0));
     if !visible.everything {
         let granted = granted(connection, keyring, visible, now).await?;
@@ -27,7 +32,12 @@ pub(super) async fn visible(connection: &impl ConnectionTrait, keyring: &Keyring
     Ok(vaults.into_iter().filter(|vault| is_authentic(&keyring.sub_keys.row, vault)).collect())
 }
 
-async fn granted(connection: &impl ConnectionTrait, keyring: &Keyring, visible: &Visible, now: Timestamp) -> Result<Vec<Uuid>> {
+async fn granted(
+    connection: &impl ConnectionTrait,
+    keyring: &Keyring,
+    visible: &Visible,
+    now: Timestamp,
+) -> Result<Vec<Uuid>> {
     let policies = policy::Entity::find()
         .filter(policy::Column::PrincipalId.eq(visible.principal.id()))
         .filter(policy::Column::PrincipalType.eq(visible.principal.kind()))
@@ -35,14 +45,20 @@ async fn granted(connection: &impl ConnectionTrait, keyring: &Keyring, visible: 
         .all(connection)
         .await?;
     let live = policies.into_iter().filter(|policy| policy.expires_at.is_none_or(|end| end > now.microseconds()));
-    let mut vaults: Vec<Uuid> = live.filter(|policy| is_authentic(&keyring.sub_keys.row, policy)).map(|policy| policy.vault_id).collect();
+    let mut vaults: Vec<Uuid> =
+        live.filter(|policy| is_authentic(&keyring.sub_keys.row, policy)).map(|policy| policy.vault_id).collect();
     vaults.sort_unstable();
     vaults.dedup();
     Ok(vaults)
 }
 
 /// The vault of an organisation with a reserved name.
-pub(super) async fn by_name(connection: &impl ConnectionTrait, keyring: &Keyring, org: Uuid, name: &str) -> Result<Option<vault::Model>> {
+pub(super) async fn by_name(
+    connection: &impl ConnectionTrait,
+    keyring: &Keyring,
+    org: Uuid,
+    name: &str,
+) -> Result<Option<vault::Model>> {
     let query = vault::Entity::find().filter(vault::Column::OrgId.eq(org)).filter(vault::Column::Name.eq(name));
     let vault = query.order_by_asc(vault::Column::CreatedAt).one(connection).await?;
     Ok(vault.filter(|vault| is_authentic(&keyring.sub_keys.row, vault)))
@@ -51,7 +67,8 @@ pub(super) async fn by_name(connection: &impl ConnectionTrait, keyring: &Keyring
 /// How many of these vaults the organisation has.
 pub(super) async fn count_of(connection: &impl ConnectionTrait, org: Uuid, ids: &[Uuid]) -> Result<u64> {
     use sea_orm::PaginatorTrait;
-    let query = vault::Entity::find().filter(vault::Column::OrgId.eq(org)).filter(vault::Column::Id.is_in(ids.iter().copied()));
+    let query =
+        vault::Entity::find().filter(vault::Column::OrgId.eq(org)).filter(vault::Column::Id.is_in(ids.iter().copied()));
     Ok(query.count(connection).await?)
 }
 

@@ -59,11 +59,21 @@ impl Change for EnsureAgentKeys {
             return Ok(vault);
         }
         let created_by = Actor::User(self.owner);
-        insert(unit, &self.keyring, &NewVault { org: self.org, name: AGENT_KEYS, description: "", created_by }, &self.kek).await
+        insert(
+            unit,
+            &self.keyring,
+            &NewVault { org: self.org, name: AGENT_KEYS, description: "", created_by },
+            &self.kek,
+        )
+        .await
     }
 }
 
-pub(crate) async fn agent_keys(connection: &impl ConnectionTrait, keyring: &Keyring, org: OrgId) -> Result<Option<vault::Model>> {
+pub(crate) async fn agent_keys(
+    connection: &impl ConnectionTrait,
+    keyring: &Keyring,
+    org: OrgId,
+) -> Result<Option<vault::Model>> {
     rows::by_name(connection, keyring, org.0, AGENT_KEYS).await
 }
 
@@ -87,4 +97,3 @@ pub(crate) async fn check_ids(database: &Database, org: OrgId, ids: &[VaultId]) 
         Err(Error::field("vault_ids", "are vaults of your organisation"))
     }
 }
-

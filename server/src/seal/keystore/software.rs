@@ -37,8 +37,10 @@ impl SoftwareKeystore {
         if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
             return Err(explain("others may read it; make its mode 0600".to_owned()));
         }
-        let text = Zeroizing::new(std::fs::read_to_string(file).map_err(|error| explain(format!("can't be read: {error}")))?);
-        let key = text.trim().strip_prefix(FILE_HEAD).and_then(|encoded| STANDARD.decode(encoded).ok()).map(Zeroizing::new);
+        let text =
+            Zeroizing::new(std::fs::read_to_string(file).map_err(|error| explain(format!("can't be read: {error}")))?);
+        let key =
+            text.trim().strip_prefix(FILE_HEAD).and_then(|encoded| STANDARD.decode(encoded).ok()).map(Zeroizing::new);
         let key: Option<&[u8; 32]> = key.as_ref().and_then(|bytes| bytes.as_slice().try_into().ok());
         let key = key.ok_or_else(|| explain(format!("is not `{FILE_HEAD}` and 32 bytes in base64")))?;
         Ok(Self::with_master(key))
@@ -73,7 +75,10 @@ fn create(file: &Path) -> std::io::Result<()> {
     let key = random::<32>().map_err(std::io::Error::other)?;
     let text = Zeroizing::new(format!("{FILE_HEAD}{}\n", STANDARD.encode(key.as_slice())));
     let draft = file.with_extension(format!("new-{}", std::process::id()));
-    let flags = rustix::fs::OFlags::CREATE | rustix::fs::OFlags::EXCL | rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+    let flags = rustix::fs::OFlags::CREATE
+        | rustix::fs::OFlags::EXCL
+        | rustix::fs::OFlags::WRONLY
+        | rustix::fs::OFlags::CLOEXEC;
     let mut handle = std::fs::File::from(rustix::fs::open(&draft, flags, Mode::RUSR | Mode::WUSR)?);
     handle.write_all(text.as_bytes())?;
     handle.sync_all()?;
@@ -122,7 +127,11 @@ impl Keystore for SoftwareKeystore {
         let key = random::<32>()?;
         let wrapped = blob::wrap(self.master.expose(), MASTER, &key)?;
         let same = blob::unwrap(self.master.expose(), MASTER, &wrapped)? == key;
-        if same && !kek.record.0.is_empty() { Ok(()) } else { Err(Error::internal("the keystore does not give back what it wrapped")) }
+        if same && !kek.record.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::internal("the keystore does not give back what it wrapped"))
+        }
     }
 }
 
