@@ -1,6 +1,8 @@
 use crate::Invalid;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// A point in time of the years 1970 to 9999, in whole microseconds; on the wire RFC 3339 with exactly six digits of
 /// fraction and `Z`. Any offset is understood.
@@ -46,8 +48,12 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        write!(f, "{time:.6}")
+        let time =
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (date, clock) = (time.date(), time.time());
+        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+        let (hour, minute, second, micro) = clock.as_hms_micro();
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z")
     }
 }
 
@@ -60,8 +66,9 @@ impl fmt::Debug for Timestamp {
 impl std::str::FromStr for Timestamp {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond) {
-            Ok(microseconds) if (0..=MAX_MICROSECONDS).contains(&microseconds) => Ok(Self(microseconds)),
+        let nanoseconds = OffsetDateTime::parse(text, &Rfc3339).map(OffsetDateTime::unix_timestamp_nanos);
+        match nanoseconds.map(|nanoseconds| i64::try_from(nanoseconds.div_euclid(1000))) {
+            Ok(Ok(microseconds)) if (0..=MAX_MICROSECONDS).contains(&microseconds) => Ok(Self(microseconds)),
             _ => Err(Invalid("a time is RFC 3339, such as 2026-01-02T03:04:05Z")),
         }
     }
@@ -93,9 +100,15 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), printed);
         }
-        for bad in
-            ["", "yesterday", "2026-01-02", "2026-13-02T03:04:05Z", "1969-12-31T23:59:59Z", "2026-01-02T03:04:05"]
-        {
+        for bad in [
+            "",
+            "yesterday",
+            "2026-01-02",
+            "2026-13-02T03:04:05Z",
+            "1969-12-31T23:59:59Z",
+            "2026-01-02T03:04:05",
+            "2026-02-30T03:04:05Z",
+        ] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
     }

@@ -1,1 +1,12 @@
+//! What the tests share: the server that `cargo xtask test` started, servers of a test's own, and organisations.
+//!
+//! A test makes its own organisation on the shared server, so that all can run beside each other; it starts its own server
+//! only to restart, break or configure it.
 
+mod organisation;
+mod raw;
+mod server;
+
+pub use organisation::{Organisation, PASSWORD, client};
+pub use raw::{Answer, Http, RawConnection};
+pub use server::{OwnServer, SharedServer, binary, command, shared};

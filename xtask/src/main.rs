@@ -3,11 +3,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 #![allow(clippy::indexing_slicing, reason = "serde_json answers null for what is not there")]
 
+mod check;
+mod demo;
 mod document;
 mod r#gen;
 mod lint;
 mod lower;
 mod model;
+mod run;
+mod test;
 
 use anyhow::{Result, bail};
 use std::path::PathBuf;
@@ -16,6 +20,9 @@ const HELP: &str = "\
 cargo xtask VERB
 
   gen [--check]  write every generated file from openapi/*.yaml; --check only says which differ
+  check          generated files, document, imports, dependencies, format, lints
+  test [FILTER]  run every test against a server that it starts
+  demo           the main job on a server of its own, through the SDK
   status         list the operations of the document that still answer 501
 ";
 
@@ -42,6 +49,9 @@ fn main() -> Result<()> {
             }
             Ok(())
         }
+        ["demo"] => demo::demo(),
+        ["check"] => check::check(),
+        ["test", filter @ ..] => test::test(filter),
         ["status"] => {
             let document = document::Document::load(&root())?;
             for operation in model::operations(&document)?.iter().filter(|operation| operation.planned) {

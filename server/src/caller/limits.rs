@@ -28,7 +28,7 @@ const MAX_BUCKETS: usize = 100_000;
 enum Key {
     Address(IpAddr),
     AuthenticationFrom(IpAddr),
-    KeyExchange(Uuid),
+    Exchange(Uuid),
     /// Failed logins to one mail address from one network, so that a guesser locks out nobody but itself.
     Login(u64, IpAddr),
     Principal(Uuid),
@@ -94,7 +94,7 @@ impl Limits {
 
     /// One exchange of a key that is known, so that a fleet behind one address works.
     pub fn charge_key_exchange(&self, principal: Uuid) -> Result<(), Wait> {
-        self.take(Key::KeyExchange(principal), AUTHENTICATION, 1.0)
+        self.take(Key::Exchange(principal), AUTHENTICATION, 1.0)
     }
 }
 

@@ -122,7 +122,7 @@ mod tests {
             "NoDigitsHere!!x",
             "N0Specialshere77",
             "Aaa111!!!bbbccc",
-            "Abc!passw0rdQx",
+            "abc!Passw0rdQx",
             "Pa55word!cba-Q7",
             "Xk9!987-qwertyQ",
             &"Aa1!x".repeat(300),

@@ -325,6 +325,7 @@ impl TimeWindow {
     /// From `after` (included) to `before`; over midnight where `before` is not later. A window belongs to the day on
     /// which it opens.
     fn contains(&self, now: Timestamp) -> bool {
+        // jiff ends a day before Timestamp does; a server that still runs then denies.
         let Ok(instant) = jiff::Timestamp::from_microsecond(now.microseconds()) else { return false };
         let local = instant.to_zoned(self.zone.clone());
         let (time, today) = (local.time(), local.weekday());

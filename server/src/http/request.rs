@@ -10,7 +10,7 @@ use dropshot::Body;
 use http::{HeaderMap, Method, Uri, header};
 use http_body_util::BodyExt;
 use keepward_api::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -182,16 +182,24 @@ async fn drain(mut body: Body) {
 
 /// Parses JSON; the error names the member and what was expected, and never repeats what was sent.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    const BAD: &str = "The body is not valid JSON.";
+    // serde would take a list for an object's members in their order, and pass over what is not UTF-8 where it ignores it.
+    let body = std::str::from_utf8(body).map_err(|_| Error::invalid(BAD))?;
+    if !body.trim_start().starts_with('{') {
+        let is_json = serde_json::from_str::<IgnoredAny>(body).is_ok();
+        return Err(Error::invalid(if is_json { "The body is a JSON object." } else { BAD }));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(body);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        if !error.inner().is_data() {
-            return Error::invalid("The body is not valid JSON.");
+        // An enum that meets another kind of value calls it a fault of syntax.
+        if !error.inner().is_data() && serde_json::from_str::<IgnoredAny>(body).is_err() {
+            return Error::invalid(BAD);
         }
         let path = error.path().to_string();
         let rule = rule(&error.inner().to_string());
         if path == "." { Error::invalid(format!("The body: {rule}.")) } else { Error::field(&path, rule) }
     })?;
-    deserializer.end().map_err(|_| Error::invalid("The body is not valid JSON."))?;
+    deserializer.end().map_err(|_| Error::invalid(BAD))?;
     Ok(parsed)
 }
 
@@ -200,7 +208,7 @@ fn rule(message: &str) -> String {
     let message = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
     match message.rsplit_once(", expected ") {
         Some((_, expected)) => format!("expected {expected}"),
-        None if message.starts_with("invalid ") || message.starts_with("unknown ") => {
+        None if ["invalid ", "unknown ", "expected "].iter().any(|start| message.starts_with(start)) => {
             "has a value that is not allowed".to_owned()
         }
         None => message.to_owned(),
@@ -222,7 +230,7 @@ mod tests {
             (r#"{"type": "generic"}"#, "missing field `value`"),
             (r#"{"value": "hunter2", "value": "hunter2"}"#, "duplicate field `value`"),
             (r#"{"value": "hunter2"} x"#, "not valid JSON"),
-            (r#"{"value": "\ud800"}"#, "not valid JSON"),
+            (r#"{"value": "\ud800"}"#, "`value`: unexpected end of hex escape"),
             (r#"["hunter2"]"#, "The body"),
             (r#"{"value": "x", "expires_at": "hunter2"}"#, "`expires_at`: a time is RFC 3339"),
         ] {

@@ -223,7 +223,9 @@ async fn attempt(database: &Database, journal: &dyn Journal, batch: &mut [Box<dy
         let mut unit = Unit { transaction: &transaction, now, events: Vec::new() };
         match job.apply(&mut unit).await {
             Applied::Stands => events.append(&mut unit.events),
-            Applied::Refused => drop(transaction.execute_unprepared("ROLLBACK TO SAVEPOINT unit").await?),
+            Applied::Refused => {
+                transaction.execute_unprepared("ROLLBACK TO SAVEPOINT unit").await?;
+            }
             Applied::Broken => return Err(Error::internal("the writer connection is broken")),
         }
         transaction.execute_unprepared("RELEASE SAVEPOINT unit").await?;

@@ -1,0 +1,95 @@
+//! `audit verify` finds what was edited, removed or reordered, and names it.
+
+use crate::database::open;
+use keepward_tests::{Organisation, OwnServer, command};
+use sea_orm::ConnectionTrait;
+use std::path::Path;
+
+fn verify(data_dir: &Path, head: Option<&Path>) -> (bool, String) {
+    let mut command = command(data_dir);
+    command.args(["audit", "verify"]);
+    if let Some(head) = head {
+        command.arg("--head").arg(head);
+    }
+    let output = command.output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+}
+
+/// A stopped server with one organisation of 12 events; the organisation's id as a blob.
+async fn trail(folder: &Path) -> String {
+    let server = OwnServer::start(folder, &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    for _ in 0..10 {
+        organisation.owner.secrets().put(vault, "a", "v").await.unwrap();
+    }
+    assert!(server.stop().success());
+    format!("x'{}'", organisation.id.to_string().replace('-', ""))
+}
+
+#[tokio::test]
+async fn a_whole_trail_verifies_beside_a_running_server_and_says_that_its_end_is_unproven() {
+    let folder = tempfile::tempdir().unwrap();
+    trail(folder.path()).await;
+    let _server = OwnServer::start(folder.path(), &[]);
+    let (good, said) = verify(folder.path(), None);
+    assert!(good && said.contains("12 events, good") && said.contains("unproven"), "{said}");
+    let heads = command(folder.path()).args(["audit", "head"]).output().unwrap();
+    let kept = folder.path().join("kept.json");
+    std::fs::write(&kept, &heads.stdout).unwrap();
+    let (good, said) = verify(folder.path(), Some(&kept));
+    assert!(good && !said.contains("unproven"), "{said}");
+}
+
+#[tokio::test]
+async fn the_first_broken_event_is_named() {
+    for (sql, sequence, what) in [
+        ("UPDATE audit_event SET outcome = 'denied' WHERE org_id = ORG AND sequence = 5", 5, "MAC"),
+        ("UPDATE audit_event SET action = 'secret.read' WHERE org_id = ORG AND sequence = 6", 6, "hash"),
+        ("UPDATE audit_event SET details = '{}' WHERE org_id = ORG AND sequence = 7", 7, "MAC"),
+        ("UPDATE audit_event SET created_at = created_at + 1 WHERE org_id = ORG AND sequence = 8", 8, "hash"),
+        ("DELETE FROM audit_event WHERE org_id = ORG AND sequence = 4", 5, "removed"),
+        ("DELETE FROM audit_event WHERE org_id = ORG AND sequence = 1", 2, "removed"),
+        ("DELETE FROM audit_event WHERE org_id = ORG AND sequence = 12", 12, "end"),
+        ("DELETE FROM audit_head WHERE org_id = ORG", 13, "end"),
+        (
+            "UPDATE audit_event SET sequence = 100 WHERE org_id = ORG AND sequence = 3; UPDATE audit_event SET sequence = 3 WHERE org_id = ORG AND sequence = 4; UPDATE audit_event SET sequence = 4 WHERE org_id = ORG AND sequence = 100",
+            3,
+            "reordered",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let org = trail(folder.path()).await;
+        let database = open(folder.path()).await;
+        database.execute_unprepared(&sql.replace("ORG", &org)).await.unwrap();
+        database.close().await.unwrap();
+        let (good, said) = verify(folder.path(), None);
+        assert!(!good && said.contains(&format!("broken at event {sequence}")) && said.contains(what), "{sql}: {said}");
+    }
+}
+
+/// Removing the tail together with the head leaves a chain that is whole in itself; a kept head tells.
+#[tokio::test]
+async fn a_tail_removed_with_its_head_is_found_by_a_kept_head_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let org = trail(folder.path()).await;
+    let heads = command(folder.path()).args(["audit", "head"]).output().unwrap();
+    let kept = folder.path().join("kept.json");
+    std::fs::write(&kept, &heads.stdout).unwrap();
+    let database = open(folder.path()).await;
+    let sql = "DELETE FROM audit_event WHERE org_id = ORG AND sequence > 10;
+        UPDATE audit_head SET sequence = 10, event_id = (SELECT id FROM audit_event WHERE org_id = ORG AND sequence = 10),
+        integrity_hash = (SELECT integrity_hash FROM audit_event WHERE org_id = ORG AND sequence = 10),
+        mac = (SELECT mac FROM audit_event WHERE org_id = ORG AND sequence = 10) WHERE org_id = ORG";
+    database.execute_unprepared(&sql.replace("ORG", &org)).await.unwrap();
+    database.close().await.unwrap();
+    let (good, said) = verify(folder.path(), None);
+    assert!(good && said.contains("unproven"), "{said}");
+    let (good, said) = verify(folder.path(), Some(&kept));
+    assert!(!good && said.contains("shorter than the kept head"), "{said}");
+    // A head that somebody made up proves nothing.
+    let forged = String::from_utf8(heads.stdout).unwrap().replace("\"sequence\": 12", "\"sequence\": 10");
+    std::fs::write(&kept, forged).unwrap();
+    let (good, said) = verify(folder.path(), Some(&kept));
+    assert!(!good && said.contains("not signed by this server"), "{said}");
+}

@@ -1,0 +1,116 @@
+//! What a writer of the database can do: deny service, and nothing else.
+
+use keepward::types::PolicyPermission::Read;
+use keepward_tests::{Organisation, OwnServer};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use std::path::Path;
+
+/// The database of a stopped server, opened for editing.
+pub async fn open(data_dir: &Path) -> DatabaseConnection {
+    Database::connect(format!("sqlite://{}", data_dir.join("keepward.db").display())).await.unwrap()
+}
+
+async fn edit(data_dir: &Path, sql: &str) {
+    let database = open(data_dir).await;
+    let changed = database.execute_unprepared(sql).await.unwrap().rows_affected();
+    assert!(changed > 0, "nothing changed: {sql}");
+    database.close().await.unwrap();
+}
+
+fn blob(id: impl std::fmt::Display) -> String {
+    format!("x'{}'", id.to_string().replace('-', ""))
+}
+
+#[tokio::test]
+async fn a_row_that_was_moved_or_changed_does_not_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let (vault, other) = (organisation.vault().await, organisation.vault().await);
+    let names = ["path", "vault", "version", "kind", "bit", "expiry", "count", "cmek", "swapped", "same"];
+    let mut ids = Vec::new();
+    for name in names {
+        organisation.owner.secrets().put(vault, name, "old").await.unwrap();
+        ids.push(blob(organisation.owner.secrets().put(vault, name, "marker").await.unwrap().id));
+    }
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    assert!(server.stop().success());
+    let (vault_blob, other_blob) = (blob(vault), blob(other));
+    for sql in [
+        format!("UPDATE secret SET path = 'path/moved' WHERE id = {}", ids[0]),
+        format!("UPDATE secret SET vault_id = {other_blob} WHERE id = {}", ids[1]),
+        format!("UPDATE secret_version SET vault_id = {other_blob} WHERE secret_id = {}", ids[1]),
+        format!("UPDATE secret SET version = 1 WHERE id = {0}; UPDATE secret_version SET version = 9 WHERE secret_id = {0} AND version = 1; UPDATE secret_version SET version = 1 WHERE secret_id = {0} AND version = 2", ids[2]),
+        format!("UPDATE secret_version SET kind = 'private_key' WHERE secret_id = {}", ids[3]),
+        // One bit of the last byte of the ciphertext.
+        format!("UPDATE secret_version SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) || CASE WHEN substr(sealed, -1) = x'00' THEN x'01' ELSE x'00' END AS BLOB) WHERE secret_id = {}", ids[4]),
+        format!("UPDATE secret_version SET expires_at = 9999999999999999 WHERE secret_id = {}", ids[5]),
+        format!("UPDATE secret_version SET max_access_count = 1000 WHERE secret_id = {}", ids[6]),
+        format!("UPDATE secret_version SET cmek_fingerprint = 'x' WHERE secret_id = {}", ids[7]),
+        format!("UPDATE secret_version SET sealed = (SELECT sealed FROM secret_version WHERE secret_id = {0} AND version = 2), wrapped_dek = (SELECT wrapped_dek FROM secret_version WHERE secret_id = {0} AND version = 2) WHERE secret_id = {1}", ids[9], ids[8]),
+    ] {
+        edit(folder.path(), &sql).await;
+    }
+    let server = OwnServer::start(folder.path(), &[]);
+    let http = keepward_tests::Http::new(&server.url);
+    for (vault, path) in [
+        (vault, "path/moved"), (other, "vault"), (vault, "version"), (vault, "kind"), (vault, "bit"), (vault, "expiry"),
+        (vault, "count"), (vault, "cmek"), (vault, "swapped"),
+    ] {
+        let answer = http.get(&format!("/v1/vaults/{vault}/secrets/{path}"), key.expose()).await;
+        assert!(answer.is_problem(500) && !answer.text.contains("marker"), "{path}: {answer:?}");
+    }
+    let same = http.get(&format!("/v1/vaults/{vault}/secrets/same"), key.expose()).await;
+    assert_eq!(same.json()["value"], "marker");
+    let _ = vault_blob;
+}
+
+#[tokio::test]
+async fn authority_written_by_hand_gives_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    organisation.owner.secrets().put(vault, "a/b", "v").await.unwrap();
+    let (granted, granted_key) = organisation.agent().await;
+    let (forged, forged_key) = organisation.agent().await;
+    let (edited, edited_key) = organisation.agent().await;
+    organisation.grant(vault, "a/**", granted, &[Read]).await;
+    let widened = organisation.grant(vault, "z/**", edited, &[Read]).await;
+    let owner_key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let stranger = Organisation::on(&server.url).await;
+    let stranger_key = stranger.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let (victim, victim_key) = organisation.agent().await;
+    assert!(server.stop().success());
+    let path = folder.path();
+    // A policy copied for another agent, one widened, a human moved to another organisation, a key hash put on another row.
+    edit(path, &format!("INSERT INTO policy SELECT x'00112233445566778899aabbccddeeff', org_id, vault_id, pattern, literal_prefix, principal_type, {}, permissions, conditions, expires_at, created_by, created_by_type, created_at, row_mac FROM policy WHERE principal_id = {}", blob(forged), blob(granted))).await;
+    edit(path, &format!("UPDATE policy SET pattern = '**', literal_prefix = '' WHERE id = {}", blob(widened.id))).await;
+    edit(path, &format!("UPDATE users SET org_id = {} WHERE id = {}", blob(organisation.id), blob(stranger.owner_id))).await;
+    edit(path, &format!("UPDATE agent SET key_hash = NULL WHERE id = {0}", blob(granted))).await;
+    edit(path, &format!("UPDATE agent SET intents_api_enabled = 1 WHERE id = {0}", blob(victim))).await;
+    let server = OwnServer::start(path, &[]);
+    let http = keepward_tests::Http::new(&server.url);
+    let read = async |key: &keepward::SecretText| http.get(&format!("/v1/vaults/{vault}/secrets/a/b"), key.expose()).await.status;
+    assert_eq!(read(&forged_key).await, 403, "a copied policy");
+    assert_eq!(read(&edited_key).await, 403, "a widened policy");
+    assert_eq!(read(&stranger_key).await, 401, "a moved human");
+    assert_eq!(read(&granted_key).await, 401, "a removed key");
+    assert_eq!(read(&victim_key).await, 401, "an edited agent");
+    assert_eq!(read(&owner_key).await, 200);
+    assert!(server.log().contains("a row's MAC is wrong"));
+}
+
+#[tokio::test]
+async fn a_role_written_by_hand_ends_the_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let shared = keepward_tests::SharedServer { url: server.url.clone(), data_dir: folder.path().to_owned() };
+    let member = organisation.member(&shared, "member").await;
+    assert!(server.stop().success());
+    edit(folder.path(), "UPDATE users SET role = 'owner' WHERE role = 'member'").await;
+    let server = OwnServer::start(folder.path(), &[]);
+    let http = keepward_tests::Http::new(&server.url);
+    assert!(http.get("/v1/auth/me", &member).await.is_problem(401));
+}

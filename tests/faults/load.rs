@@ -1,0 +1,107 @@
+//! Many at once, and slow ones: memory stays bounded and others go on.
+
+use keepward_tests::{Http, Organisation, OwnServer, PASSWORD, RawConnection};
+use serde_json::json;
+
+fn resident_kilobytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn sixty_four_logins_at_once_do_not_stop_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let before = resident_kilobytes(server.pid());
+    let logins: Vec<_> = (0..64)
+        .map(|_| {
+            let (http, body) = (organisation.http.clone(), json!({"email": organisation.email, "password": PASSWORD}));
+            tokio::spawn(async move { http.send("POST", "/v1/auth/token", None, Some(&body)).await })
+        })
+        .collect();
+    for _ in 0..50 {
+        assert_eq!(organisation.http.get("/v1/auth/me", &organisation.owner_token).await.status, 200);
+    }
+    let mut done = 0;
+    for login in logins {
+        let answer = login.await.unwrap();
+        match answer.status {
+            200 => done += 1,
+            429 => assert!(answer.is_problem(429) && answer.header("retry-after").parse::<u32>().unwrap() >= 1),
+            _ => panic!("{answer:?}"),
+        }
+    }
+    assert!(done >= 32, "{done}");
+    let grown = resident_kilobytes(server.pid()).saturating_sub(before);
+    assert!(grown < 200_000, "{grown} kB: one hash takes 19 MiB, and few run at once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_keys_and_addresses_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let http = Http::new(&server.url);
+    let size = || std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum::<u64>();
+    let (memory, disk) = (resident_kilobytes(server.pid()), size());
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let http = http.clone();
+            tokio::spawn(async move {
+                for _ in 0..1500 {
+                    let random = [*uuid::Uuid::new_v4().as_bytes(), *uuid::Uuid::new_v4().as_bytes()].concat();
+                    use base64::Engine;
+                    let key = format!("ocv_{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random));
+                    assert_eq!(http.get("/v1/agents/me", &key).await.status, 401);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert!(resident_kilobytes(server.pid()) < memory + 60_000, "memory is bounded");
+    assert!(size() < disk + 200_000, "disk is bounded");
+    assert!(server.stop().success());
+}
+
+#[tokio::test]
+async fn a_body_that_pauses_too_long_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let url = server.url.clone();
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut connection = RawConnection::open(&url);
+        connection.write(b"POST /v1/auth/signup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{");
+        connection.read_all()
+    });
+    let answer = answer.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("in time"), "{answer}");
+}
+
+#[tokio::test]
+async fn limits_answer_429_with_the_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[("KEEPWARD_RATE_LIMIT", "1/s,3")]);
+    let http = Http::new(&server.url);
+    let mut limited = 0;
+    for _ in 0..20 {
+        let answer = http.get("/v1/auth/me", "wrong").await;
+        if answer.status == 429 {
+            assert!(answer.is_problem(429) && answer.header("retry-after").parse::<u32>().unwrap() >= 1, "{answer:?}");
+            limited += 1;
+        } else {
+            assert!(answer.is_problem(401));
+        }
+    }
+    assert!(limited >= 10, "{limited}");
+    // 5 signups at once, then one a second.
+    let signups = async |n: u32| http.send("POST", "/v1/auth/signup", None, Some(&json!({"email": format!("{n}@example.com"), "password": "x"}))).await;
+    let mut statuses = Vec::new();
+    for n in 0..8 {
+        statuses.push(signups(n).await.status);
+    }
+    assert_eq!(&statuses[..5], [400; 5]);
+    assert!(statuses[5..].contains(&429), "{statuses:?}");
+}

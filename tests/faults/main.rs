@@ -1,0 +1,11 @@
+//! Servers that are killed, edited under their feet, filled, misconfigured or slow.
+
+mod audit_trail;
+mod database;
+mod kill;
+mod load;
+mod plaintext;
+mod readme;
+mod sdk;
+mod start;
+mod tls;

@@ -1,0 +1,168 @@
+//! The SDK against servers that misbehave: each answer of a script goes to one connection.
+
+use keepward::{Client, Error};
+use keepward_tests::{Organisation, OwnServer};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A server that gives scripted answers, the last one for ever, and remembers what it was sent.
+struct Script {
+    url: String,
+    asked: Arc<AtomicUsize>,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    fn run(answers: &[&str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (asked, heads) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let answers: Vec<String> = answers.iter().map(|answer| answer.to_string()).collect();
+        let (count, kept) = (Arc::clone(&asked), Arc::clone(&heads));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut buffer = [0; 16_384];
+                let length = stream.read(&mut buffer).unwrap_or(0);
+                kept.lock().unwrap().push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+                let answer = &answers[count.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)];
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        Self { url, asked, heads }
+    }
+
+    fn client(&self) -> Client {
+        Client::builder().base_url(&self.url).token("t").timeout(Duration::from_secs(5)).build().unwrap()
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}", body.len())
+}
+
+fn busy() -> String {
+    answer("503 Service Unavailable", "Retry-After: 0\r\nContent-Type: application/problem+json\r\n", r#"{"type":"about:blank","title":"x","status":200,"detail":"busy"}"#)
+}
+
+#[tokio::test]
+async fn a_get_is_repeated_and_a_put_is_not() {
+    let list = answer("200 OK", "Content-Type: application/json\r\n", r#"{"vaults":[]}"#);
+    let script = Script::run(&[&busy(), &busy(), &list]);
+    assert!(script.client().vaults().list().await.unwrap().vaults.is_empty());
+    assert_eq!(script.asked(), 3);
+    let script = Script::run(&[&busy()]);
+    let vault = keepward::VaultId(uuid::Uuid::nil());
+    let error = script.client().secrets().put(vault, "a", "v").await.unwrap_err();
+    assert_eq!((error.status(), script.asked()), (Some(503), 1), "the status is HTTP's, not the body's");
+}
+
+#[tokio::test]
+async fn retries_end() {
+    let script = Script::run(&[&busy()]);
+    let error = script.client().vaults().list().await.unwrap_err();
+    assert_eq!((error.status(), script.asked()), (Some(503), 4));
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_an_error_without_its_body() {
+    for (body, status) in [("<html>hunter2</html>", "200 OK"), (r#"{"value":"hunter2"}"#, "200 OK"), ("hunter2", "418 Teapot"), ("", "500 Oops")] {
+        let script = Script::run(&[&answer(status, "", body)]);
+        let vault = keepward::VaultId(uuid::Uuid::nil());
+        let error = script.client().secrets().get(vault, "a").await.unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
+    }
+    let script = Script::run(&["HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"]);
+    assert!(matches!(script.client().vaults().list().await, Err(Error::Connection { .. })));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let target = Script::run(&[&answer("200 OK", "", r#"{"vaults":[]}"#)]);
+    let script = Script::run(&[&answer("302 Found", &format!("Location: {}/v1/vaults\r\n", target.url), "")]);
+    assert_eq!(script.client().vaults().list().await.unwrap_err().status(), Some(302));
+    assert_eq!(target.asked(), 0);
+}
+
+#[tokio::test]
+async fn paths_are_checked_before_sending() {
+    let script = Script::run(&[&busy()]);
+    let vault = keepward::VaultId(uuid::Uuid::nil());
+    let long = "a".repeat(513);
+    for path in ["", "/a", "a/", "a//b", "..", "a/../b", "é", "a b", long.as_str()] {
+        assert!(matches!(script.client().secrets().get(vault, path).await, Err(Error::InvalidArgument(_))), "{path}");
+        assert!(matches!(script.client().secrets().put(vault, path, "v").await, Err(Error::InvalidArgument(_))), "{path}");
+    }
+    assert!(matches!(script.client().vaults().create("").await, Err(Error::InvalidArgument(_))));
+    assert_eq!(script.asked(), 0);
+}
+
+#[tokio::test]
+async fn public_operations_carry_no_credential() {
+    let health = answer("200 OK", "Content-Type: application/json\r\n", r#"{"status":"a-newer-word","version":"9","more":1}"#);
+    let script = Script::run(&[&health]);
+    let answer = script.client().health().get().await.unwrap();
+    assert_eq!(answer.status.unwrap().to_string(), "a-newer-word", "a newer server's word survives");
+    assert!(!script.heads.lock().unwrap()[0].to_lowercase().contains("authorization"));
+}
+
+#[tokio::test]
+async fn one_token_is_fetched_for_many_tasks() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let (_, key) = organisation.agent().await;
+    let agent = organisation.as_agent(&key);
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let agent = agent.clone();
+            tokio::spawn(async move { agent.agents().me().await.unwrap() })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let exchanges = organisation.owner.audit().events().set(|q| q.action = Some("auth.success".into())).await.unwrap();
+    assert_eq!(exchanges.events.len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_goes_on_after_its_token_was_revoked() {
+    let organisation = Organisation::new().await;
+    let (_, key) = organisation.agent().await;
+    let agent = organisation.as_agent(&key);
+    agent.agents().me().await.unwrap();
+    agent.auth().revoke().await.unwrap();
+    assert_eq!(agent.agents().me().await.unwrap_err().status(), Some(401));
+    agent.agents().me().await.unwrap();
+}
+
+#[test]
+fn what_a_builder_refuses() {
+    let build = |url: &str| Client::builder().base_url(url).build();
+    for url in ["", "vault.example.com", "ftp://a", "http://user:pw@a", "http://a?x=1", "http://a#x"] {
+        assert!(matches!(build(url), Err(Error::Configuration(_))), "{url}");
+    }
+    assert!(build("http://127.0.0.1:1/").is_ok());
+    let both = Client::builder().base_url("http://a").agent_key("ocv_x").token("t").build();
+    assert!(matches!(both, Err(Error::Configuration(_))));
+    assert!(matches!(Client::builder().build(), Err(Error::Configuration(_))));
+    let client = Client::builder().base_url("http://a").agent_key("ocv_hunter2").build().unwrap();
+    assert!(!format!("{client:?}").contains("hunter2"), "debug prints nothing");
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let client = Client::builder().base_url(url).token("t").max_retries(1).build().unwrap();
+    assert!(matches!(client.vaults().list().await, Err(Error::Connection { sent: false, .. })));
+}

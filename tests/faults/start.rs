@@ -1,0 +1,132 @@
+//! Starting: what a server refuses, and says so; stopping.
+
+use keepward_tests::{Organisation, OwnServer, command};
+use std::path::Path;
+
+fn refusal(data_dir: &Path, settings: &[(&str, &str)]) -> String {
+    match OwnServer::try_start(data_dir, settings) {
+        Ok(_) => panic!("it started with {settings:?}"),
+        Err(said) => said,
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_folder_says_who_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let said = refusal(folder.path(), &[]);
+    assert!(said.contains(&server.pid().to_string()) && said.contains("another server"), "{said}");
+    let migrated = command(folder.path()).arg("migrate").status().unwrap();
+    assert!(migrated.success(), "host-side commands work beside it");
+    assert!(server.stop().success());
+    drop(OwnServer::start(folder.path(), &[]));
+}
+
+#[tokio::test]
+async fn wrong_settings_are_named_all_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in [
+        ("KEEPWARD_SMTP_URL", "smtp://localhost"), ("KEEPWARD_DATABASE_URL", "postgres://localhost/x"),
+        ("KEEPWARD_KEYSTORE", "pkcs11"), ("KEEPWARD_BILLING", "on"), ("KEEPWARD_RATE_LIMIT", "many"), ("KEEPWARD_NONSENSE", "1"),
+        ("KEEPWARD_LISTEN", "0.0.0.0:0"),
+    ] {
+        let said = refusal(folder.path(), &[(name, value)]);
+        assert!(said.contains(name) && said.lines().count() == 1, "{said}");
+    }
+    let both = refusal(folder.path(), &[("KEEPWARD_BILLING", "on"), ("KEEPWARD_SIGNUP", "maybe")]);
+    assert!(both.contains("KEEPWARD_BILLING") && both.contains("KEEPWARD_SIGNUP"), "{both}");
+}
+
+#[tokio::test]
+async fn a_wrong_master_key_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(OwnServer::start(folder.path(), &[]).stop().success());
+    std::fs::remove_file(folder.path().join("master.key")).unwrap();
+    let said = refusal(folder.path(), &[]);
+    assert!(said.contains("master key"), "{said}");
+    std::fs::write(folder.path().join("master.key"), "nonsense").unwrap();
+    let said = refusal(folder.path(), &[]);
+    assert!(said.contains("master key") || said.contains("0600"), "{said}");
+}
+
+#[tokio::test]
+async fn a_corrupt_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(OwnServer::start(folder.path(), &[]).stop().success());
+    let file = folder.path().join("keepward.db");
+    let length = std::fs::metadata(&file).unwrap().len();
+    std::fs::write(&file, vec![0x5a; usize::try_from(length).unwrap()]).unwrap();
+    let said = refusal(folder.path(), &[]);
+    assert!(said.contains("database"), "{said}");
+}
+
+/// Tests run as root, for whom modes are no obstacle: a read-only mount is.
+#[tokio::test]
+async fn a_read_only_data_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        std::process::Command::new(program).args(arguments).arg(folder.path()).status().is_ok_and(|status| status.success())
+    };
+    if !run("mount", &["-t", "tmpfs", "-o", "ro,size=1m", "none"]) {
+        // Mounting needs a privilege that not every machine gives; what it would show is then not shown.
+        eprintln!("not shown: this machine does not let the test mount a file system");
+        return;
+    }
+    let outcome = OwnServer::try_start(folder.path(), &[]).map(drop);
+    assert!(run("umount", &[]));
+    let said = outcome.unwrap_err();
+    assert!(said.contains("data folder") && said.contains("can't be written"), "{said}");
+}
+
+#[tokio::test]
+async fn signup_modes() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[("KEEPWARD_SIGNUP", "first")]);
+    let first = Organisation::on(&server.url).await;
+    let second = first.client("x").auth().signup("b@example.com", keepward_tests::PASSWORD).await.unwrap_err();
+    assert!(second.is_forbidden(), "{second:?}");
+    assert!(server.stop().success());
+    let server = OwnServer::start(folder.path(), &[("KEEPWARD_SIGNUP", "closed")]);
+    let closed = keepward_tests::client(&server.url, "x").auth().signup("c@example.com", keepward_tests::PASSWORD).await;
+    assert!(closed.unwrap_err().is_forbidden());
+}
+
+#[tokio::test]
+async fn a_graceful_stop_answers_what_is_in_flight_and_leaves_signed_heads() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    let writers: Vec<_> = (0..16)
+        .map(|n| {
+            let client = organisation.owner.clone();
+            tokio::spawn(async move { client.secrets().put(vault, format!("p{n}").as_str(), "v").await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let stopped = tokio::task::spawn_blocking(move || server.stop());
+    let mut acknowledged = 0;
+    for writer in writers {
+        // Either it was answered, or its connection was never taken.
+        match writer.await.unwrap() {
+            Ok(_) => acknowledged += 1,
+            Err(keepward::Error::Connection { .. }) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(stopped.await.unwrap().success());
+    assert!(folder.path().join("audit-heads.json").exists());
+    let server = OwnServer::start(folder.path(), &[]);
+    let client = keepward_tests::client(&server.url, &organisation.owner_token);
+    assert!(client.secrets().list(vault, None).await.unwrap().secrets.len() >= acknowledged);
+}
+
+#[test]
+fn help_explains() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path()).arg("--help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["serve", "migrate", "user", "operator", "audit", "KEEPWARD_LISTEN", "127.0.0.1:8443"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}

@@ -1,0 +1,38 @@
+use keepward_tests::Organisation;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_deleted_key_and_the_tokens_made_from_it_are_refused() {
+    let organisation = Organisation::new().await;
+    let made = organisation.owner.api_keys().create("k").await.unwrap();
+    let (key, id) = (made.api_key.unwrap(), made.key.unwrap().id.unwrap());
+    let token = organisation.http.send("POST", "/v1/auth/api-key-token", None, Some(&json!({"api_key": key.expose()}))).await;
+    let token = token.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(organisation.http.get("/v1/auth/me", &token).await.status, 200);
+    organisation.owner.api_keys().delete(id).await.unwrap();
+    assert!(organisation.http.get("/v1/auth/me", &token).await.is_problem(401));
+    assert!(organisation.http.get("/v1/auth/me", key.expose()).await.is_problem(401));
+    assert!(organisation.owner.api_keys().delete(id).await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn a_list_shows_prefixes_and_no_keys() {
+    let organisation = Organisation::new().await;
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let listed = organisation.http.get("/v1/auth/api-keys", &organisation.owner_token).await;
+    assert_eq!(listed.json()["keys"][0]["key_prefix"], key.expose()[..12]);
+    assert!(!listed.text.contains(&key.expose()[..13]));
+}
+
+#[tokio::test]
+async fn an_expired_key_is_refused() {
+    let organisation = Organisation::new().await;
+    let soon = keepward::Timestamp::from_microseconds(keepward::Timestamp::now().microseconds() + 500_000);
+    let made = organisation.owner.api_keys().create("k").set(|r| r.expires_at = Some(soon)).await.unwrap();
+    let key = made.api_key.unwrap();
+    let bound = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while organisation.http.get("/v1/auth/me", key.expose()).await.status == 200 {
+        assert!(std::time::Instant::now() < bound);
+    }
+    assert!(keepward::Timestamp::now() >= soon);
+}

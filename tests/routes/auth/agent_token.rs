@@ -1,0 +1,99 @@
+use keepward::types;
+use keepward_tests::Organisation;
+use serde_json::json;
+
+#[tokio::test]
+async fn without_agent_id_the_answer_names_agent_and_vaults() {
+    let organisation = Organisation::new().await;
+    let (first, second) = (organisation.vault().await, organisation.vault().await);
+    let (agent, key) = organisation.agent().await;
+    organisation.grant(second, "**", agent, &[types::PolicyPermission::Read]).await;
+    organisation.grant(first, "a", agent, &[types::PolicyPermission::Write]).await;
+    let exchange = async |body: serde_json::Value| organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await.json();
+    let found = exchange(json!({"api_key": key.expose()})).await;
+    assert_eq!(found["agent_id"], json!(agent));
+    assert_eq!(found["vault_ids"], json!([first, second]), "oldest first");
+    assert_eq!(found["expires_in"], 3600);
+    let named = exchange(json!({"api_key": key.expose(), "agent_id": agent})).await;
+    assert!(named.get("agent_id").is_none() && named.get("vault_ids").is_none(), "{named}");
+}
+
+#[tokio::test]
+async fn a_bound_agent_is_told_its_binding() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    let made = organisation.owner.agents().register("bound").set(|r| r.vault_ids = Some(vec![vault])).await.unwrap();
+    let body = json!({"api_key": made.api_key.unwrap().expose()});
+    let answer = organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await;
+    assert_eq!(answer.json()["vault_ids"], json!([vault]));
+}
+
+#[tokio::test]
+async fn a_key_with_one_character_changed_is_401() {
+    let organisation = Organisation::new().await;
+    let (agent, key) = organisation.agent().await;
+    for at in [4, 20, 46] {
+        let mut wrong = key.expose().to_owned().into_bytes();
+        wrong[at] = if wrong[at] == b'A' { b'B' } else { b'A' };
+        let wrong = String::from_utf8(wrong).unwrap();
+        for body in [json!({"api_key": wrong}), json!({"api_key": wrong, "agent_id": agent})] {
+            let answer = organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await;
+            assert!(answer.is_problem(401) && !answer.text.contains(&wrong), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_agents_id_beside_a_key_is_401() {
+    let organisation = Organisation::new().await;
+    let ((_, key), (other, _)) = (organisation.agent().await, organisation.agent().await);
+    let body = json!({"api_key": key.expose(), "agent_id": other});
+    assert!(organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await.is_problem(401));
+}
+
+#[tokio::test]
+async fn what_comes_later_is_501() {
+    let organisation = Organisation::new().await;
+    let (agent, key) = organisation.agent().await;
+    let fingerprint = "ab".repeat(32);
+    let body = json!({"name": "m", "auth_method": "mtls", "client_cert_fingerprint": fingerprint});
+    let mtls = organisation.http.send("POST", "/v1/agents", Some(&organisation.owner_token), Some(&body)).await;
+    assert_eq!(mtls.status, 201, "{mtls:?}");
+    assert!(mtls.json().get("api_key").is_none());
+    for (body, status) in [
+        (json!({"api_key": key.expose(), "format": "biscuit"}), 501),
+        (json!({"agent_id": mtls.json()["agent"]["id"]}), 501),
+        (json!({"agent_id": agent, "client_assertion": "a.b.c"}), 501),
+        (json!({"agent_id": agent}), 400),
+        (json!({}), 400),
+    ] {
+        let answer = organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await;
+        assert!(answer.is_problem(status), "{body}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_lives_as_its_agent_says_and_never_past_it() {
+    let organisation = Organisation::new().await;
+    let soon = keepward::Timestamp::now().plus_seconds(300);
+    let short = organisation.owner.agents().register("short").set(|r| r.token_ttl_seconds = Some(120)).await.unwrap();
+    let ending = organisation.owner.agents().register("ending").set(|r| r.expires_at = Some(soon)).await.unwrap();
+    let lives = async |key: &keepward::SecretText| {
+        let body = json!({"api_key": key.expose()});
+        organisation.http.send("POST", "/v1/auth/api-key-token", None, Some(&body)).await.json()["expires_in"].as_i64().unwrap()
+    };
+    assert_eq!(lives(&short.api_key.unwrap()).await, 120);
+    let left = lives(&ending.api_key.unwrap()).await;
+    assert!((200..=300).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn keys_work_as_bearer() {
+    let organisation = Organisation::new().await;
+    let (agent, key) = organisation.agent().await;
+    let me = organisation.http.get("/v1/agents/me", key.expose()).await;
+    assert_eq!(me.json()["id"], json!(agent), "{me:?}");
+    let user_key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    assert!(user_key.expose().starts_with("1ck_"));
+    assert_eq!(organisation.http.get("/v1/auth/me", user_key.expose()).await.status, 200);
+}

@@ -1,0 +1,4 @@
+mod agent_token;
+mod login;
+mod revoke;
+mod signup;

@@ -1,0 +1,10 @@
+//! Behaviour of the operations, one file an operation in the shape of the URL tree; one behaviour a test, its name the fact.
+
+mod agents;
+mod api_keys;
+mod audit;
+mod auth;
+mod policies;
+mod secrets;
+mod transport;
+mod vaults;

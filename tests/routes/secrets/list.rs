@@ -1,0 +1,55 @@
+use keepward::types::PolicyPermission::Read;
+use keepward_tests::Organisation;
+
+async fn paths(client: &keepward::Client, vault: keepward::VaultId, prefix: Option<&str>) -> Vec<String> {
+    client.secrets().list(vault, prefix).await.unwrap().secrets.into_iter().map(|secret| secret.path).collect()
+}
+
+#[tokio::test]
+async fn a_prefix_is_a_plain_text() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    for path in ["b", "api/a", "api/b", "apiary", "z/api"] {
+        organisation.owner.secrets().put(vault, path, "v").await.unwrap();
+    }
+    assert_eq!(paths(&organisation.owner, vault, None).await, ["api/a", "api/b", "apiary", "b", "z/api"]);
+    assert_eq!(paths(&organisation.owner, vault, Some("api")).await, ["api/a", "api/b", "apiary"]);
+    assert_eq!(paths(&organisation.owner, vault, Some("api/")).await, ["api/a", "api/b"]);
+    assert!(paths(&organisation.owner, vault, Some("é")).await.is_empty());
+    assert!(paths(&organisation.owner, vault, Some("%")).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_list_holds_what_the_caller_may_read() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    let (agent, key) = organisation.agent().await;
+    for path in ["a/1", "a/2/x", "b/1/c", "b/2/c", "b/2/d", "c"] {
+        organisation.owner.secrets().put(vault, path, "v").await.unwrap();
+    }
+    organisation.grant(vault, "a/*", agent, &[Read]).await;
+    organisation.grant(vault, "b/*/c", agent, &[Read]).await;
+    let agent = organisation.as_agent(&key);
+    assert_eq!(paths(&agent, vault, None).await, ["a/1", "b/1/c", "b/2/c"]);
+    assert_eq!(paths(&agent, vault, Some("b/2")).await, ["b/2/c"]);
+    assert!(paths(&agent, vault, Some("c")).await.is_empty());
+}
+
+#[tokio::test]
+async fn scopes_are_a_ceiling_over_policies() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    let made = organisation.owner.agents().register("low").set(|r| r.scopes = Some(vec!["a/**".into()])).await.unwrap();
+    organisation.grant(vault, "**", made.agent.id, &[Read]).await;
+    for path in ["a/1", "b/1"] {
+        organisation.owner.secrets().put(vault, path, "v").await.unwrap();
+    }
+    let agent = organisation.as_agent(&made.api_key.unwrap());
+    assert_eq!(paths(&agent, vault, None).await, ["a/1"]);
+    assert!(agent.secrets().get(vault, "b/1").await.unwrap_err().is_forbidden());
+    let key = organisation.owner.api_keys().create("k").set(|r| r.scopes = Some(vec!["b/*".into(), "vault:read".into()])).await;
+    let limited = keepward::Client::builder().base_url(&organisation.http.url).user_key(key.unwrap().api_key.unwrap());
+    let limited = limited.build().unwrap();
+    assert_eq!(paths(&limited, vault, None).await, ["b/1"], "an owner's key has a ceiling, too");
+    assert!(limited.api_keys().create("more").await.unwrap_err().is_forbidden());
+}

@@ -1,0 +1,127 @@
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// The one server of a test run.
+pub struct SharedServer {
+    pub url: String,
+    pub data_dir: PathBuf,
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `cargo xtask test`"))
+}
+
+/// The server that `cargo xtask test` started (limits off), with its data folder for host-side commands.
+pub fn shared() -> SharedServer {
+    SharedServer { url: variable("KEEPWARD_TEST_URL"), data_dir: variable("KEEPWARD_TEST_DATA_DIR").into() }
+}
+
+/// The server's binary.
+pub fn binary() -> PathBuf {
+    variable("KEEPWARD_TEST_BINARY").into()
+}
+
+/// A command of the binary without anything that this process inherited.
+pub fn command(data_dir: &Path) -> Command {
+    let mut command = Command::new(binary());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEEPWARD_")) {
+        command.env_remove(name);
+    }
+    command.arg("--data-dir").arg(data_dir).stdin(Stdio::null());
+    command
+}
+
+impl SharedServer {
+    /// Runs a host-side command beside the server and answers what it printed.
+    pub fn host(&self, arguments: &[&str]) -> String {
+        let output = command(&self.data_dir).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// A server of a test's own, ended when dropped.
+pub struct OwnServer {
+    pub url: String,
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl OwnServer {
+    /// Starts one on a free port with these settings (besides: limits off).
+    pub fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::try_start(data_dir, settings).unwrap_or_else(|log| panic!("the server did not start: {log}"))
+    }
+
+    /// The same; the error is what a server that refuses to start has said.
+    pub fn try_start(data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
+        let mut command = command(data_dir);
+        command.env("KEEPWARD_LISTEN", "127.0.0.1:0").env("KEEPWARD_RATE_LIMIT", "off");
+        command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            if lines.read_line(&mut line).unwrap() == 0 {
+                child.wait().unwrap();
+                return Err(said);
+            }
+            said.push_str(&line);
+            let entry: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+            if let Some(address) = entry.as_ref().and_then(|e| e["address"].as_str()) {
+                let scheme =
+                    if settings.iter().any(|(name, _)| *name == "KEEPWARD_TLS_CERT") { "https" } else { "http" };
+                let url = format!("{scheme}://{address}");
+                let log = Arc::new(Mutex::new(said));
+                let copy = Arc::clone(&log);
+                std::thread::spawn(move || {
+                    let mut chunk = [0; 4096];
+                    while let Ok(length @ 1..) = lines.read(&mut chunk) {
+                        copy.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..length]));
+                    }
+                });
+                return Ok(Self { url, child, log });
+            }
+        }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub fn stop(mut self) -> ExitStatus {
+        let killed = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        let bound = Instant::now() + Duration::from_secs(40);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < bound, "the server does not stop: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

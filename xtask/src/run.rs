@@ -1,0 +1,129 @@
+//! Running the other tools, and servers to test and show.
+
+use crate::root;
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+/// Cargo's profiles, as far as they are used here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Dev,
+    Bench,
+}
+
+impl Profile {
+    fn flag(self) -> &'static [&'static str] {
+        match self {
+            Self::Dev => &[],
+            Self::Bench => &["--profile", "bench"],
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Bench => "release",
+        }
+    }
+}
+
+pub(crate) fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Runs cargo and fails if it does.
+pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, String)]) -> Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut command = Command::new(cargo);
+    command.current_dir(root()).args(arguments);
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    let status = command.status().context("cargo")?;
+    if !status.success() {
+        bail!("cargo {} failed", arguments.join(" "));
+    }
+    Ok(())
+}
+
+/// Builds the server and answers its binary.
+pub(crate) fn build_server(profile: Profile) -> Result<PathBuf> {
+    let mut arguments = vec!["build", "--locked", "--quiet", "-p", "keepward-server", "-p", "keepward"];
+    arguments.extend(profile.flag());
+    cargo(&arguments, &[])?;
+    Ok(target_folder().join(profile.folder()).join("keepward-server"))
+}
+
+/// A server on a free port of the loopback address, ended when dropped.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) data_dir: PathBuf,
+    /// From the start of the process to its word that it listens.
+    pub(crate) start_milliseconds: f64,
+    child: Child,
+}
+
+impl Server {
+    pub(crate) fn start(binary: &Path, data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let started = Instant::now();
+        let mut command = Command::new(binary);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEEPWARD_")) {
+            command.env_remove(name);
+        }
+        command.env("KEEPWARD_LISTEN", "127.0.0.1:0").env("KEEPWARD_DATA_DIR", data_dir).envs(settings.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| binary.display().to_string())?;
+        let mut lines = BufReader::new(child.stderr.take().context("stderr")?);
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            if lines.read_line(&mut line)? == 0 {
+                bail!("the server did not start: {said}");
+            }
+            said.push_str(&line);
+            let entry: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+            if let Some(address) = entry.as_ref().and_then(|entry| entry["address"].as_str()) {
+                let url = format!("http://{address}");
+                // The log goes on; nobody may block on it.
+                std::thread::spawn(move || {
+                    let mut sink = [0; 4096];
+                    while let Ok(1..) = lines.read(&mut sink) {}
+                });
+                let start_milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+                return Ok(Self { url, data_dir: data_dir.to_owned(), start_milliseconds, child });
+            }
+        }
+    }
+
+    #[expect(dead_code, reason = "the benchmark reads the memory of the process")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// An empty folder below the system's temporary one, removed when dropped.
+pub(crate) struct TemporaryFolder(pub(crate) PathBuf);
+
+impl TemporaryFolder {
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("keepward-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
