@@ -12,7 +12,10 @@ fn verify(data_dir: &Path, head: Option<&Path>) -> (bool, String) {
         command.arg("--head").arg(head);
     }
     let output = command.output().unwrap();
-    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+    )
 }
 
 /// A stopped server with one organisation of 12 events; the organisation's id as a blob.

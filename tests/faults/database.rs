@@ -40,22 +40,38 @@ async fn a_row_that_was_moved_or_changed_does_not_open() {
         format!("UPDATE secret SET path = 'path/moved' WHERE id = {}", ids[0]),
         format!("UPDATE secret SET vault_id = {other_blob} WHERE id = {}", ids[1]),
         format!("UPDATE secret_version SET vault_id = {other_blob} WHERE secret_id = {}", ids[1]),
-        format!("UPDATE secret SET version = 1 WHERE id = {0}; UPDATE secret_version SET version = 9 WHERE secret_id = {0} AND version = 1; UPDATE secret_version SET version = 1 WHERE secret_id = {0} AND version = 2", ids[2]),
+        format!(
+            "UPDATE secret SET version = 1 WHERE id = {0}; UPDATE secret_version SET version = 9 WHERE secret_id = {0} AND version = 1; UPDATE secret_version SET version = 1 WHERE secret_id = {0} AND version = 2",
+            ids[2]
+        ),
         format!("UPDATE secret_version SET kind = 'private_key' WHERE secret_id = {}", ids[3]),
         // One bit of the last byte of the ciphertext.
-        format!("UPDATE secret_version SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) || CASE WHEN substr(sealed, -1) = x'00' THEN x'01' ELSE x'00' END AS BLOB) WHERE secret_id = {}", ids[4]),
+        format!(
+            "UPDATE secret_version SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) || CASE WHEN substr(sealed, -1) = x'00' THEN x'01' ELSE x'00' END AS BLOB) WHERE secret_id = {}",
+            ids[4]
+        ),
         format!("UPDATE secret_version SET expires_at = 9999999999999999 WHERE secret_id = {}", ids[5]),
         format!("UPDATE secret_version SET max_access_count = 1000 WHERE secret_id = {}", ids[6]),
         format!("UPDATE secret_version SET cmek_fingerprint = 'x' WHERE secret_id = {}", ids[7]),
-        format!("UPDATE secret_version SET sealed = (SELECT sealed FROM secret_version WHERE secret_id = {0} AND version = 2), wrapped_dek = (SELECT wrapped_dek FROM secret_version WHERE secret_id = {0} AND version = 2) WHERE secret_id = {1}", ids[9], ids[8]),
+        format!(
+            "UPDATE secret_version SET sealed = (SELECT sealed FROM secret_version WHERE secret_id = {0} AND version = 2), wrapped_dek = (SELECT wrapped_dek FROM secret_version WHERE secret_id = {0} AND version = 2) WHERE secret_id = {1}",
+            ids[9], ids[8]
+        ),
     ] {
         edit(folder.path(), &sql).await;
     }
     let server = OwnServer::start(folder.path(), &[]);
     let http = keepward_tests::Http::new(&server.url);
     for (vault, path) in [
-        (vault, "path/moved"), (other, "vault"), (vault, "version"), (vault, "kind"), (vault, "bit"), (vault, "expiry"),
-        (vault, "count"), (vault, "cmek"), (vault, "swapped"),
+        (vault, "path/moved"),
+        (other, "vault"),
+        (vault, "version"),
+        (vault, "kind"),
+        (vault, "bit"),
+        (vault, "expiry"),
+        (vault, "count"),
+        (vault, "cmek"),
+        (vault, "swapped"),
     ] {
         let answer = http.get(&format!("/v1/vaults/{vault}/secrets/{path}"), key.expose()).await;
         assert!(answer.is_problem(500) && !answer.text.contains("marker"), "{path}: {answer:?}");
@@ -86,12 +102,15 @@ async fn authority_written_by_hand_gives_nothing() {
     // A policy copied for another agent, one widened, a human moved to another organisation, a key hash put on another row.
     edit(path, &format!("INSERT INTO policy SELECT x'00112233445566778899aabbccddeeff', org_id, vault_id, pattern, literal_prefix, principal_type, {}, permissions, conditions, expires_at, created_by, created_by_type, created_at, row_mac FROM policy WHERE principal_id = {}", blob(forged), blob(granted))).await;
     edit(path, &format!("UPDATE policy SET pattern = '**', literal_prefix = '' WHERE id = {}", blob(widened.id))).await;
-    edit(path, &format!("UPDATE users SET org_id = {} WHERE id = {}", blob(organisation.id), blob(stranger.owner_id))).await;
+    edit(path, &format!("UPDATE users SET org_id = {} WHERE id = {}", blob(organisation.id), blob(stranger.owner_id)))
+        .await;
     edit(path, &format!("UPDATE agent SET key_hash = NULL WHERE id = {0}", blob(granted))).await;
     edit(path, &format!("UPDATE agent SET intents_api_enabled = 1 WHERE id = {0}", blob(victim))).await;
     let server = OwnServer::start(path, &[]);
     let http = keepward_tests::Http::new(&server.url);
-    let read = async |key: &keepward::SecretText| http.get(&format!("/v1/vaults/{vault}/secrets/a/b"), key.expose()).await.status;
+    let read = async |key: &keepward::SecretText| {
+        http.get(&format!("/v1/vaults/{vault}/secrets/a/b"), key.expose()).await.status
+    };
     assert_eq!(read(&forged_key).await, 403, "a copied policy");
     assert_eq!(read(&edited_key).await, 403, "a widened policy");
     assert_eq!(read(&stranger_key).await, 401, "a moved human");

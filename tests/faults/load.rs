@@ -97,7 +97,10 @@ async fn limits_answer_429_with_the_wait() {
     }
     assert!(limited >= 10, "{limited}");
     // 5 signups at once, then one a second.
-    let signups = async |n: u32| http.send("POST", "/v1/auth/signup", None, Some(&json!({"email": format!("{n}@example.com"), "password": "x"}))).await;
+    let signups = async |n: u32| {
+        http.send("POST", "/v1/auth/signup", None, Some(&json!({"email": format!("{n}@example.com"), "password": "x"})))
+            .await
+    };
     let mut statuses = Vec::new();
     for n in 0..8 {
         statuses.push(signups(n).await.status);

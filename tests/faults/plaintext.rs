@@ -43,13 +43,21 @@ async fn markers_are_found_nowhere() {
     let user_key = owner.api_keys().create("k").await.unwrap().api_key.unwrap().expose().to_owned();
     let agent = http.send("POST", "/v1/auth/agent-token", None, Some(&json!({"api_key": agent_key}))).await;
     let agent_token = agent.json()["access_token"].as_str().unwrap().to_owned();
-    assert_eq!(http.get(&format!("/v1/vaults/{vault}/secrets/marker-path?marker-query=1"), &agent_token).await.status, 200);
+    assert_eq!(
+        http.get(&format!("/v1/vaults/{vault}/secrets/marker-path?marker-query=1"), &agent_token).await.status,
+        200
+    );
 
     // Everything that can go wrong with a marker in it: no answer repeats it.
     let url = format!("/v1/vaults/{vault}/secrets/marker-path");
     let bad = [
-        json!({"value": VALUE, "type": VALUE}), json!({"value": VALUE, "max_access_count": VALUE}), json!({"value": [VALUE]}),
-        json!({"value": VALUE, "expires_at": VALUE}), json!({"value": VALUE, "metadata": VALUE}), json!([VALUE]), json!(VALUE),
+        json!({"value": VALUE, "type": VALUE}),
+        json!({"value": VALUE, "max_access_count": VALUE}),
+        json!({"value": [VALUE]}),
+        json!({"value": VALUE, "expires_at": VALUE}),
+        json!({"value": VALUE, "metadata": VALUE}),
+        json!([VALUE]),
+        json!(VALUE),
     ];
     let mut answers = String::new();
     for body in &bad {
@@ -58,7 +66,9 @@ async fn markers_are_found_nowhere() {
         answers.push_str(&answer.text);
     }
     for body in [format!("{{\"value\":\"{VALUE}\""), format!("{{\"value\":\"{VALUE}\",\"value\":\"{VALUE}\"}}")] {
-        answers.push_str(&http.send_raw("PUT", &url, Some(&token), Some(("application/json", body.into_bytes()))).await.text);
+        answers.push_str(
+            &http.send_raw("PUT", &url, Some(&token), Some(("application/json", body.into_bytes()))).await.text,
+        );
     }
     for (path, body) in [
         ("/v1/auth/token", json!({"email": "marker-mail@example.com", "password": format!("{PASSWORD}x")})),

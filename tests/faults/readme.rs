@@ -9,7 +9,8 @@ fn the_first_five_minutes_work_when_pasted() {
     let block = readme.split("```bash\n").nth(1).unwrap().split("```").next().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let server = OwnServer::start(folder.path(), &[]);
-    let output = Command::new("bash").args(["-euo", "pipefail", "-c", block]).env("KEEPWARD_URL", &server.url).output().unwrap();
+    let output =
+        Command::new("bash").args(["-euo", "pipefail", "-c", block]).env("KEEPWARD_URL", &server.url).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -49,7 +49,11 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
 }
 
 fn busy() -> String {
-    answer("503 Service Unavailable", "Retry-After: 0\r\nContent-Type: application/problem+json\r\n", r#"{"type":"about:blank","title":"x","status":200,"detail":"busy"}"#)
+    answer(
+        "503 Service Unavailable",
+        "Retry-After: 0\r\nContent-Type: application/problem+json\r\n",
+        r#"{"type":"about:blank","title":"x","status":200,"detail":"busy"}"#,
+    )
 }
 
 #[tokio::test]
@@ -73,7 +77,12 @@ async fn retries_end() {
 
 #[tokio::test]
 async fn what_is_not_ours_is_an_error_without_its_body() {
-    for (body, status) in [("<html>hunter2</html>", "200 OK"), (r#"{"value":"hunter2"}"#, "200 OK"), ("hunter2", "418 Teapot"), ("", "500 Oops")] {
+    for (body, status) in [
+        ("<html>hunter2</html>", "200 OK"),
+        (r#"{"value":"hunter2"}"#, "200 OK"),
+        ("hunter2", "418 Teapot"),
+        ("", "500 Oops"),
+    ] {
         let script = Script::run(&[&answer(status, "", body)]);
         let vault = keepward::VaultId(uuid::Uuid::nil());
         let error = script.client().secrets().get(vault, "a").await.unwrap_err();
@@ -98,7 +107,10 @@ async fn paths_are_checked_before_sending() {
     let long = "a".repeat(513);
     for path in ["", "/a", "a/", "a//b", "..", "a/../b", "é", "a b", long.as_str()] {
         assert!(matches!(script.client().secrets().get(vault, path).await, Err(Error::InvalidArgument(_))), "{path}");
-        assert!(matches!(script.client().secrets().put(vault, path, "v").await, Err(Error::InvalidArgument(_))), "{path}");
+        assert!(
+            matches!(script.client().secrets().put(vault, path, "v").await, Err(Error::InvalidArgument(_))),
+            "{path}"
+        );
     }
     assert!(matches!(script.client().vaults().create("").await, Err(Error::InvalidArgument(_))));
     assert_eq!(script.asked(), 0);
@@ -106,7 +118,8 @@ async fn paths_are_checked_before_sending() {
 
 #[tokio::test]
 async fn public_operations_carry_no_credential() {
-    let health = answer("200 OK", "Content-Type: application/json\r\n", r#"{"status":"a-newer-word","version":"9","more":1}"#);
+    let health =
+        answer("200 OK", "Content-Type: application/json\r\n", r#"{"status":"a-newer-word","version":"9","more":1}"#);
     let script = Script::run(&[&health]);
     let answer = script.client().health().get().await.unwrap();
     assert_eq!(answer.status.unwrap().to_string(), "a-newer-word", "a newer server's word survives");

@@ -26,8 +26,12 @@ async fn a_second_server_on_the_same_folder_says_who_holds_it() {
 async fn wrong_settings_are_named_all_at_once() {
     let folder = tempfile::tempdir().unwrap();
     for (name, value) in [
-        ("KEEPWARD_SMTP_URL", "smtp://localhost"), ("KEEPWARD_DATABASE_URL", "postgres://localhost/x"),
-        ("KEEPWARD_KEYSTORE", "pkcs11"), ("KEEPWARD_BILLING", "on"), ("KEEPWARD_RATE_LIMIT", "many"), ("KEEPWARD_NONSENSE", "1"),
+        ("KEEPWARD_SMTP_URL", "smtp://localhost"),
+        ("KEEPWARD_DATABASE_URL", "postgres://localhost/x"),
+        ("KEEPWARD_KEYSTORE", "pkcs11"),
+        ("KEEPWARD_BILLING", "on"),
+        ("KEEPWARD_RATE_LIMIT", "many"),
+        ("KEEPWARD_NONSENSE", "1"),
         ("KEEPWARD_LISTEN", "0.0.0.0:0"),
     ] {
         let said = refusal(folder.path(), &[(name, value)]);
@@ -65,7 +69,11 @@ async fn a_corrupt_database_is_refused() {
 async fn a_read_only_data_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let run = |program: &str, arguments: &[&str]| {
-        std::process::Command::new(program).args(arguments).arg(folder.path()).status().is_ok_and(|status| status.success())
+        std::process::Command::new(program)
+            .args(arguments)
+            .arg(folder.path())
+            .status()
+            .is_ok_and(|status| status.success())
     };
     if !run("mount", &["-t", "tmpfs", "-o", "ro,size=1m", "none"]) {
         // Mounting needs a privilege that not every machine gives; what it would show is then not shown.
@@ -87,7 +95,8 @@ async fn signup_modes() {
     assert!(second.is_forbidden(), "{second:?}");
     assert!(server.stop().success());
     let server = OwnServer::start(folder.path(), &[("KEEPWARD_SIGNUP", "closed")]);
-    let closed = keepward_tests::client(&server.url, "x").auth().signup("c@example.com", keepward_tests::PASSWORD).await;
+    let closed =
+        keepward_tests::client(&server.url, "x").auth().signup("c@example.com", keepward_tests::PASSWORD).await;
     assert!(closed.unwrap_err().is_forbidden());
 }
 

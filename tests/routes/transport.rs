@@ -9,11 +9,18 @@ fn http() -> Http {
 
 #[tokio::test]
 async fn unknown_routes_are_404_and_wrong_methods_405() {
-    for path in ["/", "/v1", "/v2/vaults", "/v1/nothing", "/v1/vaults/", "//v1/vaults", "/v1//vaults", "/api/api/v1/health", "/v1/auth/me/x"] {
+    for path in
+        ["/", "/v1", "/v2/vaults", "/v1/nothing", "//v1/vaults", "/v1//vaults", "/api/api/v1/health", "/v1/auth/me/x"]
+    {
         let answer = http().send("GET", path, None, None).await;
         assert!(answer.is_problem(404), "{path}: {answer:?}");
     }
-    for (method, path, allow) in [("PUT", "/v1/vaults", "GET, POST"), ("TRACE", "/v1/health", "GET"), ("POST", "/v1/agents/me", "GET"), ("PATCH", "/v1/auth/token", "DELETE, POST")] {
+    for (method, path, allow) in [
+        ("PUT", "/v1/vaults", "GET, POST"),
+        ("TRACE", "/v1/health", "GET"),
+        ("POST", "/v1/agents/me", "GET"),
+        ("PATCH", "/v1/auth/token", "DELETE, POST"),
+    ] {
         let answer = http().send(method, path, None, None).await;
         assert!(answer.is_problem(405) && answer.header("allow") == allow, "{method} {path}: {answer:?}");
     }
@@ -30,7 +37,12 @@ async fn preflight_is_204_on_every_path() {
         assert!(answer.headers.get("access-control-allow-origin").is_none(), "no wildcard");
     }
     let url = shared().url;
-    let ask = |origin: &str| http().exchange(&format!("OPTIONS /v1/vaults HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n"), b"");
+    let ask = |origin: &str| {
+        http().exchange(
+            &format!("OPTIONS /v1/vaults HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n"),
+            b"",
+        )
+    };
     assert!(!ask("https://evil.example").contains("access-control-allow-origin"));
     // The public URL names port 0 as configured; the shared server's own address is not its origin.
     assert!(ask("http://127.0.0.1:0").contains("access-control-allow-origin: http://127.0.0.1:0"), "{url}");
@@ -48,7 +60,10 @@ async fn get_may_carry_a_content_type_and_delete_an_empty_json_body() {
 #[tokio::test]
 async fn a_body_that_is_too_large_is_answered_so_that_it_can_be_read() {
     let body = vec![b'x'; 6 * 1024 * 1024];
-    let head = format!("POST /v1/auth/signup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v1/auth/signup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     let answer = http().exchange(&head, &body);
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("\"status\":413"), "{answer}");
     let head = "POST /v1/auth/signup HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
@@ -75,17 +90,31 @@ async fn a_body_that_ends_early_changes_nothing() {
 #[tokio::test]
 async fn what_dropshot_and_hyper_answer_themselves() {
     let send = |head: &str| http().exchange(head, b"");
-    let long = "x".repeat(40_000);
     for (name, head, status) in [
         ("dot segments", "GET /v1/../v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "400"),
-        ("bytes that are no UTF-8", "GET /v1/auth/device/code/%ff HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "400"),
+        (
+            "bytes that are no UTF-8",
+            "GET /v1/auth/device/code/%ff HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(),
+            "400",
+        ),
         ("an unknown method", "BREW /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(), "405"),
         ("a broken head", "GET /v1/health HTTP/9\r\n\r\n".to_owned(), "400"),
-        ("a head of 400 kB", format!("GET /v1/health HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\nConnection: close\r\n\r\n", long.repeat(11)), "431"),
+        (
+            "a head of 1 MB",
+            format!("GET /v1/health HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000_000)),
+            "431",
+        ),
     ] {
         let answer = send(&head);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{name}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_head_over_32_kilobytes_is_431() {
+    let head = format!("GET /v1/health HTTP/1.1\r\nHost: a\r\nX: {}\r\nConnection: close\r\n\r\n", "x".repeat(33_000));
+    let answer = http().exchange(&head, b"");
+    assert!(answer.starts_with("HTTP/1.1 431") && answer.contains("application/problem+json"), "{answer}");
 }
 
 #[tokio::test]

@@ -209,8 +209,8 @@ mod tests {
         };
         let first = integrity_hash(None, &row);
         let line = "|00000000-0000-0000-0000-000000000001|00000000-0000-0000-0000-000000000002|secret.read|||1970-01-01T00:00:01.000000Z";
-        assert_eq!(first.as_slice(), Sha256::digest(line).as_slice());
+        assert_eq!(first, <[u8; 32]>::from(Sha256::digest(line)));
         let second = integrity_hash(Some(&first), &row);
-        assert_eq!(second.as_slice(), Sha256::digest(format!("{}{line}", hex(&first))).as_slice());
+        assert_eq!(second, <[u8; 32]>::from(Sha256::digest(format!("{}{line}", hex(&first)))));
     }
 }

@@ -47,7 +47,7 @@ pub async fn verify(
         Some(kept) => !is_ours(keyring, kept)?,
         None => false,
     };
-    let kept_heads = kept.map(|kept| kept.heads.as_slice()).unwrap_or_default();
+    let kept_heads = kept.filter(|_| !forged).map(|kept| kept.heads.as_slice()).unwrap_or_default();
     ids.extend(kept_heads.iter().map(|head| head.chain));
     let mut reports = Vec::new();
     for chain in ids {

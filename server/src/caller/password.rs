@@ -4,10 +4,10 @@
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::SealedBytes;
-use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
+use argon2::{Algorithm, Argon2, AssociatedData, Block, ParamsBuilder, Version};
 use keepward_api::SecretText;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
@@ -50,12 +50,19 @@ pub struct Passwords {
     keyring: Arc<Keyring>,
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// The blocks of each turn, made once: freed and made again they would stay with every thread that ever hashed.
+    memory: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl Passwords {
     pub fn new(keyring: Arc<Keyring>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { keyring, turns: Arc::new(Semaphore::new((cores - 1).max(1))), waiting: AtomicUsize::new(0) }
+        Self {
+            keyring,
+            turns: Arc::new(Semaphore::new((cores - 1).max(1))),
+            waiting: AtomicUsize::new(0),
+            memory: Arc::default(),
+        }
     }
 
     /// Hashes a new password.
@@ -85,23 +92,28 @@ impl Passwords {
         let turn = if full { None } else { Arc::clone(&self.turns).acquire_owned().await.ok() };
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         let Some(turn) = turn else { return Err(Error::RateLimited { retry_after_seconds: 2 }) };
-        let keyring = Arc::clone(&self.keyring);
+        let (keyring, kept) = (Arc::clone(&self.keyring), Arc::clone(&self.memory));
         let work = move || {
             let _turn = turn;
-            derive(keyring.sub_keys.password.expose(), &salt, password.expose().as_bytes())
+            let mut memory = kept.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+            let hash = derive(keyring.sub_keys.password.expose(), &salt, password.expose().as_bytes(), &mut memory);
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+            hash
         };
         tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
     }
 }
 
-fn derive(pepper: &[u8], salt: &[u8], password: &[u8]) -> Result<[u8; HASH]> {
+fn derive(pepper: &[u8], salt: &[u8], password: &[u8], memory: &mut Vec<Block>) -> Result<[u8; HASH]> {
     let failed = |error: argon2::Error| Error::internal(format!("argon2: {error}"));
     let purpose = AssociatedData::new(b"keepward/pw/v1").map_err(failed)?;
     let params =
         ParamsBuilder::new().m_cost(MEMORY_KIB).t_cost(PASSES).p_cost(1).data(purpose).build().map_err(failed)?;
     let argon = Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params).map_err(failed)?;
     let mut hash = [0; HASH];
-    argon.hash_password_into(password, salt, &mut hash).map_err(failed)?;
+    memory.resize(argon.params().block_count(), Block::new());
+    argon.hash_password_into_with_memory(password, salt, &mut hash, memory.as_mut_slice()).map_err(failed)?;
+    memory.fill(Block::new());
     Ok(hash)
 }
 

@@ -20,6 +20,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// What CORS lets a browser send and see (the contract's lists).
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-PAYMENT, PAYMENT-SIGNATURE, X-Share-Passphrase, x-cmek-old-key, x-cmek-new-key";
 const EXPOSED_HEADERS: &str = "Retry-After, X-Request-Id, PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-RateLimit-Requests-Used, X-RateLimit-Requests-Limit, X-RateLimit-Requests-Percent, X-Quota-Warning, X-Credit-Balance-Cents, X-Credit-Expiring-Soon, X-Overage-Method";
+/// Largest head, in bytes of target and headers.
+const MAX_HEAD: usize = 32 * 1024;
 const ALLOWED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 
 /// Answers one request.
@@ -30,12 +32,17 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
     let address = client_address(peer, &head.headers, &app.config.trusted_proxies);
     let answered = if method == Method::OPTIONS {
         Err(preflight())
+    } else if head_bytes(&head) > MAX_HEAD {
+        Err(problem::plain(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "The head of the request is larger than 32 kB.",
+        ))
     } else if let Ok(_place) = app.in_work.try_acquire() {
         let segments: Vec<&str> = segments(&path);
         match layer::route(app, Incoming::new(app, id.clone(), head, body, address), &segments).await {
             Routed::Answered(answer) => Ok(answer),
-            Routed::Unknown(incoming) => Err(unrouted(app, &incoming, None)),
-            Routed::WrongMethod(incoming, allow) => Err(unrouted(app, &incoming, Some(allow))),
+            Routed::Unknown(incoming) => Err(unrouted(app, &incoming, None).await),
+            Routed::WrongMethod(incoming, allow) => Err(unrouted(app, &incoming, Some(allow)).await),
         }
     } else {
         Err(problem::reply(&Error::Unavailable { cause: None }, &id))
@@ -55,6 +62,11 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
     reply
 }
 
+fn head_bytes(head: &http::request::Parts) -> usize {
+    let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    headers.sum::<usize>() + head.uri.path_and_query().map_or(0, |target| target.as_str().len())
+}
+
 /// One line a request: never its URI, query, headers or paths of secrets.
 fn log(id: &str, method: &Method, route: &str, status: StatusCode, started: Instant, principal: Option<Actor>) {
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
@@ -71,7 +83,8 @@ fn segments(path: &str) -> Vec<&str> {
 }
 
 /// 404, or 405 with `Allow`; charged to the address like anything unproven.
-fn unrouted(app: &App, incoming: &Incoming, allow: Option<&'static str>) -> Reply {
+async fn unrouted(app: &App, incoming: &Incoming, allow: Option<&'static str>) -> Reply {
+    incoming.discard_body().await;
     if let Err(retry_after_seconds) = app.limits.charge_address(incoming.address) {
         return problem::reply(&Error::RateLimited { retry_after_seconds }, &incoming.id);
     }

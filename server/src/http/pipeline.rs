@@ -80,6 +80,7 @@ where
         reply => reply,
     };
     let reply = outcome.unwrap_or_else(|error| problem::reply(&error, &incoming.id));
+    incoming.discard_body().await;
     Answer { reply, meta, principal: incoming.admitted.map(|admitted| admitted.actor) }
 }
 

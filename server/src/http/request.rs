@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
@@ -40,7 +40,8 @@ pub(crate) struct Incoming {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
-    pub(super) body: Option<Body>,
+    /// Taken by whoever reads it; what nobody took is thrown away before the answer.
+    body: Arc<Mutex<Option<Body>>>,
     pub(super) address: IpAddr,
     pub(super) now: Timestamp,
     pub(super) admitted: Option<Admitted>,
@@ -54,7 +55,7 @@ impl Incoming {
             method: head.method,
             uri: head.uri,
             headers: head.headers,
-            body: Some(body),
+            body: Arc::new(Mutex::new(Some(body))),
             address,
             now: Timestamp::now(),
             admitted: None,
@@ -106,17 +107,24 @@ impl Incoming {
         })
     }
 
+    /// Reads away a body that nobody wanted: closed with it half sent, a client would see a reset and not the answer.
+    pub(super) async fn discard_body(&self) {
+        if let Some(body) = take(&self.body) {
+            drain(body).await;
+        }
+    }
+
     /// The body as bytes; `None` where it is empty.
     fn reading(
         &mut self,
         meta: &'static OperationMeta,
     ) -> impl Future<Output = Result<Option<Bytes>>> + Send + 'static {
-        let body = self.body.take();
+        let body = Arc::clone(&self.body);
         let memory = Arc::clone(&self.body_memory);
         let length = self.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         let kind = self.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_owned());
         async move {
-            let Some(body) = body else { return Ok(None) };
+            let Some(body) = take(&body) else { return Ok(None) };
             let limit = meta.max_body;
             if length.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
                 drain(body).await;
@@ -136,6 +144,10 @@ impl Incoming {
             Ok(Some(bytes))
         }
     }
+}
+
+fn take(body: &Mutex<Option<Body>>) -> Option<Body> {
+    body.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 fn reserve(memory: Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit> {

@@ -41,7 +41,8 @@ async fn many_first_agents_at_once_share_one_key_vault() {
 async fn rotation_ends_the_old_key_and_its_tokens() {
     let organisation = Organisation::new().await;
     let (agent, key) = organisation.agent().await;
-    let token = organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&json!({"api_key": key.expose()}))).await;
+    let token =
+        organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&json!({"api_key": key.expose()}))).await;
     let token = token.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(organisation.http.get("/v1/agents/me", &token).await.status, 200);
     let rotated = organisation.owner.agents().rotate_key(agent).await.unwrap().api_key.unwrap();
@@ -54,7 +55,8 @@ async fn rotation_ends_the_old_key_and_its_tokens() {
 async fn deactivation_ends_everything_and_revival_does_not_bring_tokens_back() {
     let organisation = Organisation::new().await;
     let (agent, key) = organisation.agent().await;
-    let token = organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&json!({"api_key": key.expose()}))).await;
+    let token =
+        organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&json!({"api_key": key.expose()}))).await;
     let token = token.json()["access_token"].as_str().unwrap().to_owned();
     organisation.owner.agents().deactivate(agent).await.unwrap();
     assert!(organisation.http.get("/v1/agents/me", &token).await.is_problem(401));
@@ -71,24 +73,42 @@ async fn an_update_changes_what_it_names_and_null_clears() {
     let organisation = Organisation::new().await;
     let (agent, _) = organisation.agent().await;
     let url = format!("/v1/agents/{agent}");
-    let patch = async |body: serde_json::Value| organisation.http.send("PATCH", &url, Some(&organisation.owner_token), Some(&body)).await;
+    let patch = async |body: serde_json::Value| {
+        organisation.http.send("PATCH", &url, Some(&organisation.owner_token), Some(&body)).await
+    };
     let full = json!({"name": "n", "description": "d", "scopes": ["a/**"], "token_ttl_seconds": 600, "tx_max_value_eth": "0.5",
         "tx_allowed_chains": ["base"], "expires_at": "2099-01-01T00:00:00Z", "intents_api_enabled": true});
     let changed = patch(full).await.json();
     assert_eq!(changed["name"], "n");
     let kept = patch(json!({})).await.json();
     assert_eq!(kept, changed, "nothing changes nothing");
-    let cleared = patch(json!({"description": null, "scopes": null, "token_ttl_seconds": null, "tx_max_value_eth": null,
-        "tx_allowed_chains": null, "expires_at": null, "intents_api_enabled": null, "vault_ids": null})).await.json();
-    assert_eq!((&cleared["description"], &cleared["scopes"], &cleared["tx_allowed_chains"]), (&json!(""), &json!([]), &json!([])));
+    let cleared =
+        patch(json!({"description": null, "scopes": null, "token_ttl_seconds": null, "tx_max_value_eth": null,
+        "tx_allowed_chains": null, "expires_at": null, "intents_api_enabled": null, "vault_ids": null}))
+        .await
+        .json();
+    assert_eq!(
+        (&cleared["description"], &cleared["scopes"], &cleared["tx_allowed_chains"]),
+        (&json!(""), &json!([]), &json!([]))
+    );
     assert_eq!(cleared["intents_api_enabled"], false);
     for gone in ["token_ttl_seconds", "tx_max_value_eth", "expires_at"] {
         assert!(cleared.get(gone).is_none(), "{gone}");
     }
-    for bad in [json!({"name": null}), json!({"name": ""}), json!({"token_ttl_seconds": 119}), json!({"token_ttl_seconds": 86401}),
-        json!({"is_active": null}), json!({"expires_at": "2020-01-01T00:00:00Z"}), json!({"scopes": ["a*/b"]}),
-        json!({"tx_max_value_eth": "-1"}), json!({"tx_max_value_eth": "1e5"}), json!({"tx_to_allowlist": ["0x1"]}),
-        json!({"vault_ids": ["3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10"]}), json!({"vault_ids": ["x"]})] {
+    for bad in [
+        json!({"name": null}),
+        json!({"name": ""}),
+        json!({"token_ttl_seconds": 119}),
+        json!({"token_ttl_seconds": 86401}),
+        json!({"is_active": null}),
+        json!({"expires_at": "2020-01-01T00:00:00Z"}),
+        json!({"scopes": ["a*/b"]}),
+        json!({"tx_max_value_eth": "-1"}),
+        json!({"tx_max_value_eth": "1e5"}),
+        json!({"tx_to_allowlist": ["0x1"]}),
+        json!({"vault_ids": ["3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10"]}),
+        json!({"vault_ids": ["x"]}),
+    ] {
         assert!(patch(bad.clone()).await.is_problem(400), "{bad}");
     }
 }

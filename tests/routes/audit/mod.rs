@@ -49,7 +49,9 @@ async fn thirty_two_writers_make_one_chain() {
     let mut events = organisation.owner.audit().events().set(|q| q.limit = Some(5000)).await.unwrap().events;
     assert_eq!(events.len(), 162);
     events.reverse();
-    assert!(events.windows(2).all(|pair| pair[1].prev_event_id == pair[0].id && pair[0].created_at <= pair[1].created_at));
+    assert!(
+        events.windows(2).all(|pair| pair[1].prev_event_id == pair[0].id && pair[0].created_at <= pair[1].created_at)
+    );
 }
 
 #[tokio::test]
@@ -74,7 +76,8 @@ async fn filters_and_pages() {
     assert_eq!(count("actor_id=nobody").await, 0);
     assert_eq!(count("from=2099-01-01T00:00:00Z").await, 0);
     assert_eq!(count("to=2099-01-01T00:00:00Z").await, 7);
-    for bad in ["limit=0", "limit=-1", "limit=x", "offset=-1", "from=yesterday", "limit=1&limit=2", "limit=99999999999"] {
+    for bad in ["limit=0", "limit=-1", "limit=x", "offset=-1", "from=yesterday", "limit=1&limit=2", "limit=99999999999"]
+    {
         let answer = organisation.http.get(&format!("/v1/audit/events?{bad}"), &organisation.owner_token).await;
         assert!(answer.is_problem(400), "{bad}: {answer:?}");
     }

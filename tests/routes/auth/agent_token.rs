@@ -9,7 +9,9 @@ async fn without_agent_id_the_answer_names_agent_and_vaults() {
     let (agent, key) = organisation.agent().await;
     organisation.grant(second, "**", agent, &[types::PolicyPermission::Read]).await;
     organisation.grant(first, "a", agent, &[types::PolicyPermission::Write]).await;
-    let exchange = async |body: serde_json::Value| organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await.json();
+    let exchange = async |body: serde_json::Value| {
+        organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await.json()
+    };
     let found = exchange(json!({"api_key": key.expose()})).await;
     assert_eq!(found["agent_id"], json!(agent));
     assert_eq!(found["vault_ids"], json!([first, second]), "oldest first");
@@ -80,7 +82,9 @@ async fn a_token_lives_as_its_agent_says_and_never_past_it() {
     let ending = organisation.owner.agents().register("ending").set(|r| r.expires_at = Some(soon)).await.unwrap();
     let lives = async |key: &keepward::SecretText| {
         let body = json!({"api_key": key.expose()});
-        organisation.http.send("POST", "/v1/auth/api-key-token", None, Some(&body)).await.json()["expires_in"].as_i64().unwrap()
+        organisation.http.send("POST", "/v1/auth/api-key-token", None, Some(&body)).await.json()["expires_in"]
+            .as_i64()
+            .unwrap()
     };
     assert_eq!(lives(&short.api_key.unwrap()).await, 120);
     let left = lives(&ending.api_key.unwrap()).await;

@@ -29,7 +29,8 @@ async fn forged_tokens_are_401() {
     let [header, claims, signature] = parts(&organisation.owner_token);
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let decoded = String::from_utf8(URL_SAFE_NO_PAD.decode(&claims).unwrap()).unwrap();
-    let kid = serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(&header).unwrap()).unwrap()["kid"].clone();
+    let kid =
+        serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(&header).unwrap()).unwrap()["kid"].clone();
     let other = Organisation::new().await;
     let [_, other_claims, other_signature] = parts(&other.owner_token);
     let forged = [
@@ -43,7 +44,10 @@ async fn forged_tokens_are_401() {
         format!("{header}.{other_claims}.{signature}"),
         format!("{}.{claims}.", encode(&format!(r#"{{"alg":"none","typ":"JWT","kid":{kid}}}"#))),
         format!("{}.{claims}.{signature}", encode(&format!(r#"{{"alg":"HS256","typ":"JWT","kid":{kid}}}"#))),
-        format!("{}.{claims}.{signature}", encode(r#"{"alg":"EdDSA","typ":"JWT","kid":"3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10"}"#)),
+        format!(
+            "{}.{claims}.{signature}",
+            encode(r#"{"alg":"EdDSA","typ":"JWT","kid":"3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10"}"#)
+        ),
         format!("{header}.{}.{signature}", encode(&decoded.replace("\"exp\":1", "\"exp\":9"))),
         format!("{header}.{claims}.{signature}A"),
         "x".repeat(20_000),

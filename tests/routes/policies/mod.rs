@@ -23,8 +23,14 @@ async fn an_update_changes_what_it_names_and_null_clears() {
     let (agent, _) = organisation.agent().await;
     let policy = organisation.grant(vault, "a/*", agent, &[Read]).await;
     let url = format!("/v1/vaults/{vault}/policies/{}", policy.id);
-    let put = async |body: serde_json::Value| organisation.http.send("PUT", &url, Some(&organisation.owner_token), Some(&body)).await;
-    let changed = put(json!({"expires_at": "2099-01-01T00:00:00Z", "permissions": ["read", "write"], "secret_path_pattern": "**"})).await.json();
+    let put = async |body: serde_json::Value| {
+        organisation.http.send("PUT", &url, Some(&organisation.owner_token), Some(&body)).await
+    };
+    let changed = put(
+        json!({"expires_at": "2099-01-01T00:00:00Z", "permissions": ["read", "write"], "secret_path_pattern": "**"}),
+    )
+    .await
+    .json();
     assert_eq!(changed["permissions"], json!(["read", "write"]));
     assert_eq!(changed["secret_path_pattern"], "a/*", "what can't change is ignored");
     let kept = put(json!({"conditions": {"ip_allowlist": ["127.0.0.1"]}})).await.json();
@@ -32,7 +38,8 @@ async fn an_update_changes_what_it_names_and_null_clears() {
     let cleared = put(json!({"expires_at": null, "conditions": null})).await.json();
     assert!(cleared.get("expires_at").is_none());
     assert_eq!(cleared["conditions"], json!({}));
-    for bad in [json!({"permissions": null}), json!({"permissions": []}), json!({"expires_at": "2020-01-01T00:00:00Z"})] {
+    for bad in [json!({"permissions": null}), json!({"permissions": []}), json!({"expires_at": "2020-01-01T00:00:00Z"})]
+    {
         assert!(put(bad).await.is_problem(400));
     }
 }
@@ -45,13 +52,22 @@ async fn bad_policies_are_400_and_nothing_is_stored() {
     let stranger = Organisation::new().await;
     let good = json!({"secret_path_pattern": "a/**", "principal_type": "agent", "principal_id": agent, "permissions": ["read"]});
     let wrong = [
-        ("permissions", json!([])), ("permissions", json!(["admin"])), ("permissions", json!("read")),
-        ("secret_path_pattern", json!("")), ("secret_path_pattern", json!("a*")), ("secret_path_pattern", json!("a//b")),
-        ("secret_path_pattern", json!("a/../b")), ("secret_path_pattern", json!("/a")),
-        ("principal_type", json!("robot")), ("principal_type", json!("user")), ("principal_id", json!("x")),
+        ("permissions", json!([])),
+        ("permissions", json!(["admin"])),
+        ("permissions", json!("read")),
+        ("secret_path_pattern", json!("")),
+        ("secret_path_pattern", json!("a*")),
+        ("secret_path_pattern", json!("a//b")),
+        ("secret_path_pattern", json!("a/../b")),
+        ("secret_path_pattern", json!("/a")),
+        ("principal_type", json!("robot")),
+        ("principal_type", json!("user")),
+        ("principal_id", json!("x")),
         ("principal_id", json!(stranger.owner_id)),
-        ("conditions", json!({"ip_allowlist": ["300.0.0.1"]})), ("conditions", json!({"time_window": {"timezone": "Mars"}})),
-        ("conditions", json!([])), ("expires_at", json!("2020-01-01T00:00:00Z")),
+        ("conditions", json!({"ip_allowlist": ["300.0.0.1"]})),
+        ("conditions", json!({"time_window": {"timezone": "Mars"}})),
+        ("conditions", json!([])),
+        ("expires_at", json!("2020-01-01T00:00:00Z")),
     ];
     for (field, value) in wrong {
         let mut body = good.clone();

@@ -9,7 +9,10 @@ async fn three_spellings_of_a_path_are_one() {
     organisation.owner.secrets().put(vault, "api-keys/openai", "value").await.unwrap();
     for prefix in ["/v1", "/api/v1"] {
         for path in ["api-keys/openai", "api-keys%2Fopenai", "%61pi-keys/open%61i", "api-keys%2fopenai"] {
-            let answer = organisation.http.get(&format!("{prefix}/vaults/{vault}/secrets/{path}"), &organisation.owner_token).await;
+            let answer = organisation
+                .http
+                .get(&format!("{prefix}/vaults/{vault}/secrets/{path}"), &organisation.owner_token)
+                .await;
             assert_eq!((answer.status, &answer.json()["value"]), (200, &serde_json::json!("value")), "{path}");
         }
     }
@@ -98,7 +101,8 @@ async fn outside_a_grant_existence_makes_no_difference() {
     let inside = organisation.as_agent(&key);
     assert!(inside.secrets().get(vault, "mine/never").await.unwrap_err().is_not_found());
     // The trail names the vault, whether the path exists or not.
-    let denied: Vec<_> = organisation.events().await.into_iter().filter(|e| e.outcome.as_deref() == Some("denied")).collect();
+    let denied: Vec<_> =
+        organisation.events().await.into_iter().filter(|e| e.outcome.as_deref() == Some("denied")).collect();
     assert_eq!(denied.len(), 9);
     assert!(denied.iter().all(|event| event.resource_id.as_deref() == Some(&vault.to_string())));
 }
@@ -107,7 +111,8 @@ async fn outside_a_grant_existence_makes_no_difference() {
 async fn an_agent_that_signs_does_not_read_keys() {
     let organisation = Organisation::new().await;
     let vault = organisation.vault().await;
-    let made = organisation.owner.agents().register("signer").set(|r| r.intents_api_enabled = Some(true)).await.unwrap();
+    let made =
+        organisation.owner.agents().register("signer").set(|r| r.intents_api_enabled = Some(true)).await.unwrap();
     organisation.grant(vault, "**", made.agent.id, &[Read]).await;
     for (path, kind) in [("pk", SecretType::PrivateKey), ("ssh", SecretType::SshKey), ("plain", SecretType::Generic)] {
         organisation.owner.secrets().put(vault, path, "v").set(|r| r.type_ = Some(kind)).await.unwrap();

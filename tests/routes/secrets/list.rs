@@ -47,7 +47,12 @@ async fn scopes_are_a_ceiling_over_policies() {
     let agent = organisation.as_agent(&made.api_key.unwrap());
     assert_eq!(paths(&agent, vault, None).await, ["a/1"]);
     assert!(agent.secrets().get(vault, "b/1").await.unwrap_err().is_forbidden());
-    let key = organisation.owner.api_keys().create("k").set(|r| r.scopes = Some(vec!["b/*".into(), "vault:read".into()])).await;
+    let key = organisation
+        .owner
+        .api_keys()
+        .create("k")
+        .set(|r| r.scopes = Some(vec!["b/*".into(), "vault:read".into()]))
+        .await;
     let limited = keepward::Client::builder().base_url(&organisation.http.url).user_key(key.unwrap().api_key.unwrap());
     let limited = limited.build().unwrap();
     assert_eq!(paths(&limited, vault, None).await, ["b/1"], "an owner's key has a ceiling, too");

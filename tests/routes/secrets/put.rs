@@ -52,15 +52,39 @@ async fn bad_paths_are_400_and_nothing_is_stored() {
     let vault = organisation.vault().await;
     let long = "a".repeat(513);
     let bad = [
-        "%2e%2e", "a%2f%2e%2e%2fb", "a%2F%2Fb", "a%252Fb", "a/", "a//b", "a%00", "a%0a", "%c3%a9", "a.b", "a%20b", "-a", "a_",
-        "a%2F", "%2Fa", "", long.as_str(), "a%5Cb", "a;b", "a:b",
+        "%2e%2e",
+        "a%2f%2e%2e%2fb",
+        "a%2F%2Fb",
+        "a%252Fb",
+        "a/",
+        "a//b",
+        "a%00",
+        "a%0a",
+        "%c3%a9",
+        "a.b",
+        "a%20b",
+        "-a",
+        "a_",
+        "a%2F",
+        "%2Fa",
+        "",
+        long.as_str(),
+        "a%5Cb",
+        "a;b",
+        "a:b",
     ];
+    // By hand: HTTP clients tidy up dot segments and slashes before they send.
+    let token = &organisation.owner_token;
     for method in ["GET", "PUT", "DELETE"] {
         for path in bad {
-            let body = (method == "PUT").then(|| json!({"value": "v"}));
-            let url = format!("/v1/vaults/{vault}/secrets/{path}");
-            let answer = organisation.http.send(method, &url, Some(&organisation.owner_token), body.as_ref()).await;
-            assert!(answer.is_problem(400), "{method} {path:?}: {answer:?}");
+            let body = if method == "PUT" { r#"{"value":"v"}"# } else { "" };
+            let head = format!(
+                "{method} /v1/vaults/{vault}/secrets/{path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let answer = organisation.http.exchange(&head, body.as_bytes());
+            let is_problem = answer.starts_with("HTTP/1.1 400") && answer.contains("application/problem+json");
+            assert!(is_problem, "{method} {path:?}: {answer}");
         }
     }
     assert!(organisation.owner.secrets().list(vault, None).await.unwrap().secrets.is_empty());
