@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 #![allow(clippy::indexing_slicing, reason = "serde_json answers null for what is not there")]
 
+mod bench;
 mod check;
 mod demo;
 mod document;
@@ -24,6 +25,7 @@ cargo xtask VERB
   check          generated files, document, imports, dependencies, format, lints
   test [FILTER]  run every test against a server that it starts
   demo           the main job on a server of its own, through the SDK
+  bench          reads and writes beside a bare route, start time, memory, size
   status         list the operations of the document that still answer 501
 ";
 
@@ -61,6 +63,7 @@ fn verb() -> Result<()> {
             Ok(())
         }
         ["demo"] => demo::demo(),
+        ["bench"] => bench::bench(),
         ["check"] => check::check(),
         ["test", filter @ ..] => test::test(filter),
         ["status"] => {

@@ -98,7 +98,6 @@ impl Server {
         }
     }
 
-    #[expect(dead_code, reason = "the benchmark reads the memory of the process")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
