@@ -1,7 +1,7 @@
 //! Everything that a running server is made of.
 
 use crate::audit::{Chains, Refusals};
-use crate::caller::{Limits, Passwords, Tokens};
+use crate::caller::{Activity, Limits, Passwords, Tokens};
 use crate::config::Config;
 use crate::error::Result;
 use crate::seal::Keyring;
@@ -26,6 +26,7 @@ pub struct App {
     pub passwords: Passwords,
     pub limits: Limits,
     pub refusals: Refusals,
+    pub activity: Activity,
     pub(crate) in_work: Semaphore,
     pub(crate) body_memory: Arc<Semaphore>,
 }
@@ -55,12 +56,13 @@ impl App {
         let keystore = Arc::new(SoftwareKeystore::open(&config.master_key_file)?);
         let keyring = Arc::new(Keyring::open(keystore, database.readers()).await?);
         let journal = Arc::new(Chains::new(Arc::clone(&keyring)));
-        let (committer, task) = Committer::start(Arc::clone(&database), journal);
+        let (committer, task) = Committer::start(Arc::clone(&database), journal, config.min_free_bytes);
         let app = Self {
             tokens: Tokens::new(Arc::clone(&keyring))?,
             passwords: Passwords::new(Arc::clone(&keyring)),
             limits: Limits::new(config.rate_limit),
             refusals: Refusals::default(),
+            activity: Activity::default(),
             in_work: Semaphore::new(MAX_IN_WORK),
             body_memory: Arc::new(Semaphore::new(BODY_MEMORY)),
             config,

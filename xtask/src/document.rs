@@ -15,6 +15,10 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    pub(crate) fn empty() -> Self {
+        Self { bundle: json!({}), marks: BTreeMap::new() }
+    }
+
     /// Reads and merges the document of the workspace at `root`.
     pub(crate) fn load(root: &Path) -> Result<Self> {
         let folder = root.join("openapi");
@@ -24,7 +28,7 @@ impl Document {
             .collect();
         names.sort();
         names.insert(0, "keepward.yaml".to_owned());
-        let mut document = Self { bundle: json!({}), marks: BTreeMap::new() };
+        let mut document = Self::empty();
         for name in names {
             let text = std::fs::read_to_string(folder.join(&name)).with_context(|| name.clone())?;
             document.add(&format!("openapi/{name}"), &text)?;

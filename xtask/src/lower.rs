@@ -4,7 +4,7 @@
 //! component is a name (the types are `keepward_api`'s) and only parameters and bodies are left to say. A keyword that is
 //! not listed here is an error that names its place, never dropped in silence.
 
-use crate::document::{Document, METHODS, Side, escape};
+use crate::document::{Document, Side, escape};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ pub(crate) fn schemas(document: &Document) -> Result<Lowered> {
             continue;
         }
         let is_answer = answers.contains(name) && schema.get("enum").is_none();
-        let context = Context3 { document, open_enums: is_answer };
+        let context = Lowering { document, open_enums: is_answer };
         lowered.schemas.insert(name.clone(), context.schema(schema, &at)?);
         if schema.get("enum").is_some() {
             let open = format!("{OPEN}{name}");
@@ -51,12 +51,12 @@ pub(crate) fn schemas(document: &Document) -> Result<Lowered> {
     Ok(lowered)
 }
 
-struct Context3<'a> {
+struct Lowering<'a> {
     document: &'a Document,
     open_enums: bool,
 }
 
-impl Context3<'_> {
+impl Lowering<'_> {
     fn schema(&self, schema: &Value, at: &str) -> Result<Value> {
         let place = || self.document.place(at);
         let Value::Object(object) = schema else { bail!("{}: a schema is a map", place()) };
@@ -163,7 +163,6 @@ pub(crate) fn for_progenitor(document: &Document, lowered: &Lowered) -> Result<V
         let entry = paths.entry(path).or_insert_with(|| json!({}));
         entry.as_object_mut().context("path")?.insert(method.to_owned(), lowered);
     }
-    debug_assert!(METHODS.contains(&"get"));
     Ok(json!({
         "openapi": "3.0.3",
         "info": {
@@ -249,4 +248,48 @@ fn parameter_schema(schema: &Value) -> Result<Value> {
         }
     }
     Ok(Value::Object(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &str = "openapi: 3.1.0\ninfo: {title: t, version: \"1\"}\npaths: {}\n";
+
+    fn lower(schemas: &str) -> Result<Lowered> {
+        let mut document = Document::empty();
+        document.add("openapi/keepward.yaml", ROOT)?;
+        document.add("openapi/some.yaml", schemas)?;
+        super::schemas(&document)
+    }
+
+    #[test]
+    fn a_keyword_that_is_not_known_is_an_error_that_names_file_and_line() {
+        let text = "components:\n  schemas:\n    A:\n      type: object\n      properties:\n        b:\n          type: string\n          multipleOf: 3\n";
+        let error = format!("{:#}", lower(text).err().unwrap());
+        assert!(error.contains("openapi/some.yaml:6") && error.contains("multipleOf"), "{error}");
+        let text = "components:\n  schemas:\n    A:\n      type: string\n      format: ipv4\n";
+        let error = format!("{:#}", lower(text).err().unwrap());
+        assert!(error.contains("openapi/some.yaml:3") && error.contains("ipv4"), "{error}");
+    }
+
+    #[test]
+    fn a_reference_to_nothing_is_an_error() {
+        let text = "components:\n  schemas:\n    A:\n      $ref: \"#/components/schemas/B\"\n";
+        assert!(format!("{:#}", lower(text).err().unwrap()).contains("dangling"));
+    }
+
+    #[test]
+    fn what_two_files_define_is_an_error() {
+        let mut document = Document::empty();
+        document.add("a.yaml", "components:\n  schemas:\n    A: {type: string}\n").unwrap();
+        assert!(document.add("b.yaml", "components:\n  schemas:\n    A: {type: string}\n").is_err());
+    }
+
+    #[test]
+    fn absent_and_null_differ_in_updates_only() {
+        let text = "components:\n  schemas:\n    A:\n      type: object\n      x-merge-patch: true\n      properties:\n        b: {type: string}\n    B:\n      type: object\n      properties:\n        b: {type: string}\n";
+        let lowered = lower(text).unwrap();
+        assert_eq!(lowered.patches, [("A".to_owned(), "b".to_owned())]);
+    }
 }

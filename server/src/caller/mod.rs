@@ -4,6 +4,7 @@
 //! principal, its organisation, revocation, the vault, policies) together with the row that is asked for. [`policy::may`]
 //! decides from facts alone and answers a [`Grant`], without which no row is released, no body read and nothing written.
 
+mod activity;
 mod credential;
 mod facts;
 mod grant;
@@ -14,6 +15,7 @@ mod principal;
 mod rows;
 mod tokens;
 
+pub use activity::Activity;
 pub use credential::{Credential, KeyKind, NewKey, hash_key, new_key, parse_bearer};
 pub use facts::{Facts, Found, Live, Pending, lookup};
 pub use grant::{Grant, Unread, action};

@@ -1,5 +1,6 @@
-//! The one statement of a request. It reads the tables of other modules and writes none.
+//! The one statement of a request. It reads the tables of other modules, and writes none but when a row was last used.
 
+use super::activity::Used;
 use super::credential::{Credential, KeyKind};
 use super::facts::lookup::{Lookup, Nothing};
 use super::facts::{AgentFacts, Facts, Found, Live, PrincipalFacts, VaultFacts};
@@ -8,9 +9,10 @@ use super::principal::{AgentCaller, AnyCaller, Role, Session, UserCaller};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret, secret_version, users, vault};
-use crate::store::{Actor, Union, is_authentic};
+use crate::store::{Actor, Change, Union, Unit, is_authentic};
 use keepward_api::{AgentId, ApiKeyId, OrgId, PolicyId, Timestamp, UserId, VaultId};
-use sea_orm::{ConnectionTrait, DbBackend, ModelTrait, Statement, Value};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ModelTrait, QueryFilter, Statement, Value};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -354,4 +356,24 @@ fn prove(rows: &mut Rows, credential: &Credential, now: Timestamp) -> Result<(Pr
         intents: agent.intents_api_enabled,
     };
     Ok((principal, Proven::Agent(agent)))
+}
+
+/// Writes the columns that no MAC covers.
+pub(super) struct WriteActivity(pub(super) Used);
+
+impl Change for WriteActivity {
+    type Output = ();
+    async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
+        for (id, time) in &self.0.agents {
+            let update = agent::Entity::update_many().filter(agent::Column::Id.eq(*id));
+            let update = update.col_expr(agent::Column::LastActiveAt, Expr::value(time.microseconds()));
+            update.exec(unit.connection()).await?;
+        }
+        for (id, time) in &self.0.keys {
+            let update = api_key::Entity::update_many().filter(api_key::Column::Id.eq(*id));
+            let update = update.col_expr(api_key::Column::LastUsedAt, Expr::value(time.microseconds()));
+            update.exec(unit.connection()).await?;
+        }
+        Ok(())
+    }
 }

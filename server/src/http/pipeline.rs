@@ -189,6 +189,7 @@ async fn prove<L: Lookup>(
         Err(error) => return Err(error),
     };
     app.limits.charge_principal(caller.actor().id().unwrap_or_default()).map_err(limited)?;
+    app.activity.note(caller.actor(), caller.session().key, now);
     let resource = key.and_then(Lookup::resource);
     incoming.admitted = Some(Admitted { org: caller.session().org.0, actor: caller.actor(), resource });
     rank(meta, &caller)?;

@@ -1,4 +1,5 @@
-//! What happens without a request: once a minute the refusals of the minute are written and expired revocations removed.
+//! What happens without a request: once a minute the refusals of the minute and the last uses of
+//! agents and keys are written, and expired revocations removed.
 //! A job never touches what it was not made for.
 
 use crate::app::App;
@@ -17,6 +18,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     loop {
         let stopping = tokio::time::timeout(MINUTE, stop.wait_for(|stopping| *stopping)).await.is_ok();
         app.refusals.write(&app.committer).await;
+        app.activity.write(&app.committer).await;
         if let Err(error) = app.committer.commit_unrecorded(ForgetExpired).await {
             tracing::error!(%error, "expired revocations stay");
         }

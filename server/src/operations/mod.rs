@@ -13,3 +13,6 @@ pub(crate) mod meta;
 pub(crate) mod policies;
 pub(crate) mod secrets;
 pub(crate) mod vaults;
+
+#[cfg(test)]
+mod tests;

@@ -60,9 +60,14 @@ pub struct Committer {
 
 impl Committer {
     /// Starts the task; it ends when every handle is gone and the last unit is answered.
-    pub fn start(database: Arc<Database>, journal: Arc<dyn Journal>) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Below `min_free_bytes` of disk nothing is written: without room for its event nothing may happen.
+    pub fn start(
+        database: Arc<Database>,
+        journal: Arc<dyn Journal>,
+        min_free_bytes: u64,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(1024);
-        (Self { queue }, tokio::spawn(run(database, journal, waiting)))
+        (Self { queue }, tokio::spawn(run(database, journal, min_free_bytes, waiting)))
     }
 
     /// Applies a change that records at least one event, and answers when it is durable.
@@ -179,13 +184,23 @@ fn is_fatal(error: &Error) -> bool {
     matches!(error, Error::Unavailable { .. })
 }
 
-async fn run(database: Arc<Database>, journal: Arc<dyn Journal>, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+async fn run(
+    database: Arc<Database>,
+    journal: Arc<dyn Journal>,
+    min_free_bytes: u64,
+    mut waiting: mpsc::Receiver<Box<dyn Job>>,
+) {
     while let Some(first) = waiting.recv().await {
         let mut batch = vec![first];
         while batch.len() < MAX_UNITS
             && let Ok(next) = waiting.try_recv()
         {
             batch.push(next);
+        }
+        if database.free_bytes().is_ok_and(|free| free < min_free_bytes) {
+            tracing::error!(min_free_bytes, "the disk is nearly full: nothing is written");
+            batch.into_iter().for_each(|job| job.settle(false));
+            continue;
         }
         // A task of its own: a panic in a unit fails this batch (its answers are dropped, so 503) and no later one.
         let (database, journal) = (Arc::clone(&database), Arc::clone(&journal));
@@ -200,6 +215,9 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
         Ok(()) => true,
         Err(error) => {
             tracing::error!(error = error_chain(&error), units = batch.len(), "a transaction failed");
+            if let Err(error) = database.reopen_writer().await {
+                tracing::error!(error = error_chain(&error), "the writer's connection stays broken");
+            }
             false
         }
     };
@@ -211,7 +229,7 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
 async fn attempt(database: &Database, journal: &dyn Journal, batch: &mut [Box<dyn Job>]) -> Result<()> {
     let immediate =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let transaction = database.writer().begin_with_options(immediate).await?;
+    let transaction = database.writer().await.begin_with_options(immediate).await?;
     let now = Timestamp::now();
     let mut events = Vec::new();
     for job in batch.iter_mut() {

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::RwLock;
 
 /// Where the data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,8 @@ pub enum DatabaseUrl {
 
 /// The open database.
 pub struct Database {
-    writer: DatabaseConnection,
+    path: PathBuf,
+    writer: RwLock<DatabaseConnection>,
     readers: DatabaseConnection,
     /// Held as long as the server runs; `None` beside a running server.
     _lock: Option<File>,
@@ -39,11 +41,26 @@ impl Database {
         let DatabaseUrl::Sqlite(path) = url;
         let writer = connect(path, 1).await?;
         let readers = connect(path, 3).await?;
-        Ok(Self { writer, readers, _lock: None })
+        Ok(Self { path: path.clone(), writer: RwLock::new(writer), readers, _lock: None })
     }
 
-    pub(super) fn writer(&self) -> &DatabaseConnection {
-        &self.writer
+    pub(super) async fn writer(&self) -> DatabaseConnection {
+        self.writer.read().await.clone()
+    }
+
+    /// Opens the writer's connection again, after a failure that it can't be trusted after.
+    pub(super) async fn reopen_writer(&self) -> Result<()> {
+        let mut writer = self.writer.write().await;
+        let fresh = connect(&self.path, 1).await?;
+        let broken = std::mem::replace(&mut *writer, fresh);
+        Ok(broken.close_by_ref().await?)
+    }
+
+    /// Free bytes of the disk that the database is on, for who may use them.
+    pub fn free_bytes(&self) -> Result<u64> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let disk = rustix::fs::statvfs(folder).map_err(|error| Error::unavailable(error.to_string()))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// For statements that change nothing.
@@ -63,7 +80,7 @@ impl Database {
 
     /// Closes every connection; what was committed is durable already.
     pub async fn close(&self) {
-        for connection in [&self.readers, &self.writer] {
+        for connection in [&self.readers, &*self.writer.read().await] {
             if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(%error, "closing the database");
             }

@@ -7,7 +7,8 @@ mod migrations;
 
 /// Brings the schema to this version. Safe to call at every start; an older server refuses a newer schema.
 pub async fn migrate(database: &Database) -> Result<()> {
-    let applied = migrations::Migrations::get_migration_models(database.writer()).await;
+    let writer = database.writer().await;
+    let applied = migrations::Migrations::get_migration_models(&writer).await;
     let known = migrations::Migrations::migrations();
     if let Ok(applied) = applied
         && let Some(newer) = applied.iter().find(|a| !known.iter().any(|k| k.name() == a.version))
@@ -15,5 +16,5 @@ pub async fn migrate(database: &Database) -> Result<()> {
         let text = format!("the database has the schema of a newer version ({}); start that version", newer.version);
         return Err(Error::internal(text));
     }
-    migrations::Migrations::up(database.writer(), None).await.map_err(Error::internal)
+    migrations::Migrations::up(&writer, None).await.map_err(Error::internal)
 }

@@ -5,8 +5,8 @@ use crate::caller::{AnyCaller, Visible};
 use crate::error::{Error, Result};
 use crate::seal::{Key, KeyId, Keyring};
 use crate::store::entity::vault;
-use crate::store::{Actor, Change, Database, Unit, insert_with_mac};
-use keepward_api::{OrgId, UserId, VaultId};
+use crate::store::{Actor, Change, Database, Event, Outcome, Unit, insert_with_mac};
+use keepward_api::{OrgId, UserId, VaultId, actions};
 use sea_orm::ConnectionTrait;
 use std::sync::Arc;
 
@@ -59,13 +59,18 @@ impl Change for EnsureAgentKeys {
             return Ok(vault);
         }
         let created_by = Actor::User(self.owner);
-        insert(
-            unit,
-            &self.keyring,
-            &NewVault { org: self.org, name: AGENT_KEYS, description: "", created_by },
-            &self.kek,
-        )
-        .await
+        let new = NewVault { org: self.org, name: AGENT_KEYS, description: "", created_by };
+        let vault = insert(unit, &self.keyring, &new, &self.kek).await?;
+        unit.record(Event {
+            chain: self.org.0,
+            action: actions::VAULT_CREATE,
+            actor: Actor::System,
+            resource: Some(("vault", vault.id)),
+            outcome: Outcome::Success,
+            details: serde_json::Map::new(),
+            address: None,
+        });
+        Ok(vault)
     }
 }
 

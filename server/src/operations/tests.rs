@@ -1,0 +1,130 @@
+//! What can only be seen from inside: which statements a request runs.
+
+use super::{auth, secrets, vaults};
+use crate::app::App;
+use crate::caller::{Credential, Found, Unread, Visitor, action, load, lookup, parse_bearer};
+use crate::config::{Config, Flags};
+use crate::error::Error;
+use keepward_api::{SecretPath, Timestamp, VaultId, params, types};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+struct Scene {
+    app: App,
+    vault: VaultId,
+    owner: Arc<Credential>,
+    stranger: Arc<Credential>,
+    _folder: tempfile::TempDir,
+}
+
+async fn signup(app: &App, email: &str) -> Arc<Credential> {
+    let now = Timestamp::now();
+    let request = types::SignupRequest {
+        email: email.parse().unwrap(),
+        password: "D3mo!Passw0rd#x7".into(),
+        display_name: None,
+    };
+    let visitor = Visitor { address: HERE, now };
+    let answer = auth::signup(app, visitor, Unread::new(async move { Ok(request) })).await.unwrap().into_inner();
+    let header = format!("Bearer {}", answer.access_token.unwrap().expose());
+    Arc::new(parse_bearer(Some(header.as_bytes()), &app.tokens, &app.keyring.sub_keys, now).unwrap())
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
+        let (app, _writing) = App::open(Config::load(&flags, []).unwrap(), true).await.unwrap();
+        let owner = signup(&app, "owner@example.com").await;
+        // A member of the same organisation, as the database has one: added on the host.
+        let org = owner.claims().unwrap().org;
+        let email = "member@example.com".parse().unwrap();
+        let member = auth::service::add_user(&app, email, org, crate::caller::Role::Member, "D3mo!Passw0rd#x7".into());
+        let member = member.await.unwrap();
+        let now = Timestamp::now();
+        let claims = crate::caller::Claims::new(crate::store::Actor::User(member), org, 1, now, 900);
+        let stranger = Arc::new(Credential::Token(claims));
+        let (caller, _) = load(app.database.readers(), &app.keyring, &owner, None::<&lookup::Nothing>, now, HERE).await.unwrap();
+        let request = types::CreateVaultRequest { name: "v".parse().unwrap(), description: None };
+        let made = vaults::create(&app, caller, Unread::new(async move { Ok(request) })).await.unwrap().into_inner();
+        Self { app, vault: made.id, owner, stranger, _folder: folder }
+    }
+
+    async fn find(&self, connection: &sea_orm::DatabaseConnection, who: &Arc<Credential>, path: &str) -> Found<lookup::Secret> {
+        let key = lookup::Secret { vault_id: self.vault, path: path.parse().unwrap() };
+        load(connection, &self.app.keyring, who, Some(&key), Timestamp::now(), HERE).await.unwrap().1.unwrap()
+    }
+
+    async fn put(&self, path: &str) {
+        let found = self.find(self.app.database.readers(), &self.owner, path).await;
+        let path: SecretPath = path.parse().unwrap();
+        let params = params::SecretPutParams { vault_id: self.vault, path };
+        let request: types::PutSecretRequest = serde_json::from_value(serde_json::json!({"value": "v"})).unwrap();
+        let caller = self.caller().await;
+        secrets::put(&self.app, caller, found, params, Unread::new(async move { Ok(request) })).await.unwrap();
+    }
+
+    async fn caller(&self) -> crate::caller::AnyCaller {
+        let now = Timestamp::now();
+        let readers = self.app.database.readers();
+        load(readers, &self.app.keyring, &self.owner, None::<&lookup::Nothing>, now, HERE).await.unwrap().0
+    }
+}
+
+/// A request is one statement, and for a path outside the grants it is the same one whether the path exists or not.
+#[tokio::test]
+async fn one_statement_that_does_not_depend_on_existence() {
+    let scene = Scene::set().await;
+    scene.put("there").await;
+    scene.put("deleted").await;
+    let found = scene.find(scene.app.database.readers(), &scene.owner, "deleted").await;
+    let params = params::SecretDeleteParams { vault_id: scene.vault, path: "deleted".parse().unwrap() };
+    secrets::delete(&scene.app, scene.caller().await, found, params).await.unwrap();
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let mut watched = scene.app.database.readers().clone();
+    let log = Arc::clone(&seen);
+    watched.set_metric_callback(move |info| log.lock().unwrap().push(info.statement.sql.clone()));
+    let mut runs = Vec::new();
+    for path in ["there", "deleted", "never"] {
+        let found = scene.find(&watched, &scene.stranger, path).await;
+        let refused = found.may::<action::ReadSecret>().err().unwrap();
+        assert!(matches!(refused, Error::Forbidden { resource: None, .. }), "{refused:?}");
+        runs.push((refused.to_string(), std::mem::take(&mut *seen.lock().unwrap())));
+    }
+    assert!(runs.iter().all(|run| run.1.len() == 1), "{runs:?}");
+    assert!(runs.windows(2).all(|pair| pair[0] == pair[1]), "{runs:?}");
+    // And a read that is granted has nothing more to ask.
+    let found = scene.find(&watched, &scene.owner, "there").await;
+    let params = params::SecretGetParams { vault_id: scene.vault, path: "there".parse().unwrap() };
+    secrets::get(&scene.app, scene.caller().await, found, params).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
+/// The grant of one path releases no other.
+#[tokio::test]
+async fn a_grant_releases_its_own_row_only() {
+    let scene = Scene::set().await;
+    scene.put("a").await;
+    scene.put("b").await;
+    let readers = scene.app.database.readers();
+    let grant = scene.find(readers, &scene.owner, "a").await.may::<action::ReadSecret>().unwrap();
+    let other = scene.find(readers, &scene.owner, "b").await;
+    assert!(matches!(other.release(&grant), Err(Error::Internal { .. })));
+}
+
+/// A right that ended between the decision and the unit is refused in the unit.
+#[tokio::test]
+async fn a_slow_body_does_not_outlive_a_revocation() {
+    let scene = Scene::set().await;
+    let found = scene.find(scene.app.database.readers(), &scene.owner, "a").await;
+    let caller = scene.caller().await;
+    let revoked = auth::revoke(&scene.app, scene.caller().await).await;
+    assert!(revoked.is_ok());
+    let params = params::SecretPutParams { vault_id: scene.vault, path: "a".parse().unwrap() };
+    let request: types::PutSecretRequest = serde_json::from_value(serde_json::json!({"value": "v"})).unwrap();
+    let late = secrets::put(&scene.app, caller, found, params, Unread::new(async move { Ok(request) })).await;
+    assert!(matches!(late, Err(Error::Unauthenticated { .. })));
+}
