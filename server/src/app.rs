@@ -13,8 +13,9 @@ use tokio::task::JoinHandle;
 
 /// Requests in work at once; the next is told to come back.
 const MAX_IN_WORK: usize = 512;
-/// Memory of all bodies together, in bytes.
-const BODY_MEMORY: usize = 256 * 1024 * 1024;
+/// All bodies together, in bytes as they came. Parsed, sealed and in a queue a body is there some four times, so this keeps
+/// them within 256 MB.
+const BODY_MEMORY: usize = 64 * 1024 * 1024;
 
 /// What handlers work with.
 pub struct App {
@@ -27,7 +28,7 @@ pub struct App {
     pub limits: Limits,
     pub refusals: Refusals,
     pub activity: Activity,
-    pub(crate) in_work: Semaphore,
+    pub(crate) in_work: Arc<Semaphore>,
     pub(crate) body_memory: Arc<Semaphore>,
 }
 
@@ -46,14 +47,18 @@ impl Writing {
 impl App {
     /// Opens database and keys; `exclusively` as the data folder's one server.
     pub async fn open(config: Config, exclusively: bool) -> Result<(Self, Writing)> {
+        if !exclusively {
+            config.database.must_exist()?;
+        }
         config.prepare_data_dir()?;
+        let is_new = config.database.must_exist().is_err();
         let database = match exclusively {
             true => Database::open_exclusively(&config.database).await?,
             false => Database::open(&config.database).await?,
         };
         let database = Arc::new(database);
         migrate(&database).await?;
-        let keystore = Arc::new(SoftwareKeystore::open(&config.master_key_file)?);
+        let keystore = Arc::new(SoftwareKeystore::open(&config.master_key_file, is_new)?);
         let keyring = Arc::new(Keyring::open(keystore, database.readers()).await?);
         let journal = Arc::new(Chains::new(Arc::clone(&keyring)));
         let (committer, task) = Committer::start(Arc::clone(&database), journal, config.min_free_bytes);
@@ -63,7 +68,7 @@ impl App {
             limits: Limits::new(config.rate_limit),
             refusals: Refusals::default(),
             activity: Activity::default(),
-            in_work: Semaphore::new(MAX_IN_WORK),
+            in_work: Arc::new(Semaphore::new(MAX_IN_WORK)),
             body_memory: Arc::new(Semaphore::new(BODY_MEMORY)),
             config,
             database,

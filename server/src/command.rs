@@ -101,12 +101,15 @@ fn settings() -> String {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let flags = Flags { config: arguments.config, listen: arguments.listen, data_dir: arguments.data_dir };
     let config = Config::load(&flags, std::env::vars())?;
+    // Whatever is made below is for this user alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     start_log(config.log);
     forbid_core_dumps();
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         command => {
-            let (app, writing) = App::open(config, false).await?;
+            let makes = matches!(command, Command::Migrate) && config.database.must_exist().is_err();
+            let (app, writing) = App::open(config, makes).await?;
             let outcome = host(&app, command).await;
             close(app, writing).await;
             outcome
@@ -157,7 +160,9 @@ async fn verify(app: &App, head: Option<PathBuf>) -> Result<()> {
             Some(heads)
         }
     };
-    let reports = audit::verify(app.database.readers(), &app.keyring, kept.as_ref()).await?;
+    // One snapshot, so that a server which goes on writing looks like no tampering.
+    let snapshot = app.database.snapshot().await?;
+    let reports = audit::verify(&snapshot, &app.keyring, kept.as_ref()).await?;
     let mut broken = 0;
     for report in &reports {
         let name =

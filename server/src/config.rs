@@ -126,6 +126,8 @@ impl Config {
         use std::os::unix::fs::DirBuilderExt;
         let folder = &self.data_dir;
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let made = made.and_then(|()| std::fs::set_permissions(folder, private));
         let probe = folder.join(format!(".write-{}", std::process::id()));
         let written = made.and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
         written
@@ -135,7 +137,7 @@ impl Config {
 
 impl Tls {
     /// Reads the files and builds the TLS side, with its provider named.
-    pub fn server_config(&self) -> Result<dropshot::RawTlsConfig> {
+    pub fn server_config(&self) -> Result<rustls::ServerConfig> {
         let explain = |file: &Path, what: String| Error::internal(format!("the TLS file {}: {what}", file.display()));
         let chain = CertificateDer::pem_file_iter(&self.certificate)
             .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);

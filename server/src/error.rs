@@ -111,13 +111,3 @@ impl StdError for Error {
         }
     }
 }
-
-/// A database that does not answer is `Unavailable`; one that answers with an error has met a mistake of ours.
-impl From<sea_orm::DbErr> for Error {
-    fn from(error: sea_orm::DbErr) -> Self {
-        match error {
-            sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_) => Self::unavailable(error),
-            other => Self::internal(other),
-        }
-    }
-}

@@ -56,6 +56,11 @@ async fn the_first_broken_event_is_named() {
         ("DELETE FROM audit_event WHERE org_id = ORG AND sequence = 12", 12, "end"),
         ("DELETE FROM audit_head WHERE org_id = ORG", 13, "end"),
         (
+            "INSERT INTO audit_event SELECT org_id, 0, x'00112233445566778899aabbccddeeff', action, actor_type, actor_id, resource_type, resource_id, outcome, details, ip_address, created_at, prev_event_id, integrity_hash, mac FROM audit_event WHERE org_id = ORG AND sequence = 1",
+            0,
+            "removed",
+        ),
+        (
             "UPDATE audit_event SET sequence = 100 WHERE org_id = ORG AND sequence = 3; UPDATE audit_event SET sequence = 3 WHERE org_id = ORG AND sequence = 4; UPDATE audit_event SET sequence = 4 WHERE org_id = ORG AND sequence = 100",
             3,
             "reordered",
@@ -95,4 +100,38 @@ async fn a_tail_removed_with_its_head_is_found_by_a_kept_head_only() {
     std::fs::write(&kept, forged).unwrap();
     let (good, said) = verify(folder.path(), Some(&kept));
     assert!(!good && said.contains("not signed by this server"), "{said}");
+}
+
+#[test]
+fn a_folder_without_a_database_is_no_whole_trail() {
+    let folder = tempfile::tempdir().unwrap();
+    let (good, said) = verify(&folder.path().join("nothing"), None);
+    assert!(!good && said.contains("there is no database"), "{said}");
+    assert!(!folder.path().join("nothing").exists());
+}
+
+/// A server that goes on writing looks like no tampering.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trail_verifies_while_it_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    let writers: Vec<_> = (0..4)
+        .map(|n| {
+            let client = organisation.owner.clone();
+            tokio::spawn(
+                async move { while client.secrets().put(vault, format!("p{n}").as_str(), "v").await.is_ok() {} },
+            )
+        })
+        .collect();
+    for _ in 0..5 {
+        let data = folder.path().to_owned();
+        let (good, said) = tokio::task::spawn_blocking(move || verify(&data, None)).await.unwrap();
+        assert!(good, "{said}");
+    }
+    drop(server);
+    for writer in writers {
+        writer.await.unwrap();
+    }
 }

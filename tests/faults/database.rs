@@ -1,4 +1,5 @@
-//! What a writer of the database can do: deny service, and nothing else.
+//! What a writer of the database can't do: read a value, move one, or give a right. What they can do (deny service, put an
+//! old state back) docs/security.md says.
 
 use keepward::types::PolicyPermission::Read;
 use keepward_tests::{Organisation, OwnServer};
@@ -132,4 +133,18 @@ async fn a_role_written_by_hand_ends_the_account() {
     let server = OwnServer::start(folder.path(), &[]);
     let http = keepward_tests::Http::new(&server.url);
     assert!(http.get("/v1/auth/me", &member).await.is_problem(401));
+}
+
+/// A key pair of one's own, written beside the server's, signs nothing that counts: the server does not even start.
+#[tokio::test]
+async fn a_signing_key_written_by_hand_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(OwnServer::start(folder.path(), &[]).stop().success());
+    edit(
+        folder.path(),
+        "INSERT INTO key_record SELECT x'00112233445566778899aabbccddeeff', purpose, 0, record, x'00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff', created_at, retired_at FROM key_record WHERE purpose = 'sign:token'",
+    )
+    .await;
+    let said = OwnServer::try_start(folder.path(), &[]).map(drop).unwrap_err();
+    assert!(said.contains("the database was edited"), "{said}");
 }

@@ -93,3 +93,55 @@ async fn acknowledged_writes_and_events_survive_twenty_kills() {
         assert_eq!(events, secret.version, "{path}");
     }
 }
+
+/// A disk that fills under load: what was acknowledged is there after a kill, and the server works again when there is room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_writes_survive_a_full_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        std::process::Command::new(program)
+            .args(arguments)
+            .arg(folder.path())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    if !run("mount", &["-t", "tmpfs", "-o", "size=6m", "none"]) {
+        eprintln!("not shown: this machine does not let the test mount a file system");
+        return;
+    }
+    let data = folder.path().join("data");
+    let server = OwnServer::start(&data, &[("KEEPWARD_MIN_FREE", "0")]);
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let client = Client::builder().base_url(&server.url).token(key.clone()).max_retries(0).build().unwrap();
+    let value = "x".repeat(20_000);
+    let (mut acknowledged, mut refused) = (Vec::new(), 0);
+    for n in 0..2_000 {
+        let path = format!("p{n}");
+        match client.secrets().put(vault, path.as_str(), value.as_str()).await {
+            Ok(_) => acknowledged.push(path),
+            Err(error) => {
+                assert_eq!(error.status(), Some(503), "{error:?}");
+                refused += 1;
+                if refused == 20 {
+                    break;
+                }
+            }
+        }
+    }
+    assert_eq!(refused, 20, "the disk did not fill");
+    assert!(run("mount", &["-o", "remount,size=64m"]));
+    client.secrets().put(vault, "again", "v").await.unwrap();
+    acknowledged.push("again".to_owned());
+    server.kill();
+    let server = OwnServer::start(&data, &[]);
+    let client = Client::builder().base_url(&server.url).token(key).build().unwrap();
+    let listed = client.secrets().list(vault, None).await.unwrap().secrets;
+    for path in &acknowledged {
+        assert!(listed.iter().any(|secret| secret.path == *path), "{path} is gone");
+    }
+    drop(server);
+    assert!(command(&data).args(["audit", "verify"]).status().unwrap().success());
+    assert!(run("umount", &[]));
+}

@@ -108,3 +108,42 @@ async fn limits_answer_429_with_the_wait() {
     assert_eq!(&statuses[..5], [400; 5]);
     assert!(statuses[5..].contains(&429), "{statuses:?}");
 }
+
+/// Whoever waits for a client's bytes holds no place among the requests in work.
+#[tokio::test]
+async fn idle_bodies_keep_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let head = b"POST /v1/auth/agent-token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let mut idle = Vec::new();
+    for _ in 0..600 {
+        let mut connection = RawConnection::open(&server.url);
+        connection.write(head);
+        idle.push(connection);
+    }
+    for _ in 0..20 {
+        assert_eq!(organisation.http.get("/v1/auth/me", &organisation.owner_token).await.status, 200);
+    }
+    organisation.owner.vaults().create("still").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_key_locks_out_no_known_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&first.url).await;
+    let (_, key) = organisation.agent().await;
+    assert!(first.stop().success());
+    let server = OwnServer::start(folder.path(), &[("KEEPWARD_RATE_LIMIT", "100/s,200")]);
+    let http = Http::new(&server.url);
+    let exchange =
+        async |key: &str| http.send("POST", "/v1/auth/agent-token", None, Some(&json!({"api_key": key}))).await.status;
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(exchange("ocv_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").await);
+    }
+    assert_eq!(&statuses[..5], [401; 5]);
+    assert!(statuses[5..].contains(&429), "{statuses:?}");
+    assert_eq!(exchange(key.expose()).await, 200);
+}

@@ -57,6 +57,10 @@ impl OwnServer {
     }
 
     /// The same; the error is what a server that refuses to start has said.
+    #[expect(
+        clippy::zombie_processes,
+        reason = "the child of a server that started is waited for by stop, kill or drop"
+    )]
     pub fn try_start(data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
         let mut command = command(data_dir);
         command.env("KEEPWARD_LISTEN", "127.0.0.1:0").env("KEEPWARD_RATE_LIMIT", "off");

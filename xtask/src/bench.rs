@@ -1,15 +1,13 @@
 //! `cargo xtask bench`: what a read and a write cost, beside a bare dropshot route in the same run.
 
-use crate::run::{Profile, Server, TemporaryFolder, build_server, cargo, target_folder};
+use crate::run::{Profile, Server, TemporaryFolder, build, target_folder};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
 pub(crate) fn bench() -> Result<()> {
-    let binary = build_server(Profile::Bench)?;
-    cargo(&["build", "--locked", "--quiet", "--profile", "bench", "-p", "keepward-server", "--example", "bare"], &[])?;
-    cargo(&["build", "--locked", "--quiet", "--profile", "bench", "-p", "keepward-tests", "--bin", "load"], &[])?;
+    let binary = build(Profile::Bench)?;
     let release = target_folder().join("release");
     let folder = TemporaryFolder::new("bench")?;
     let data = folder.0.join("data");

@@ -106,16 +106,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("use dropshot", &["server/src/http/"]),
     (
         "sea_orm",
-        &[
-            "server/src/store/",
-            "server/migrations/",
-            "rows.rs",
-            "server/src/jobs/",
-            "server/src/audit/",
-            "server/src/seal/keyring.rs",
-            "server/src/error.rs",
-            "server/src/operations/vaults/service.rs",
-        ],
+        &["server/src/store/", "server/migrations/", "rows.rs", "server/src/audit/", "server/src/seal/keyring.rs"],
     ),
     ("reqwest::", &["server/src/egress/", "sdk-rust/", "tests/"]),
     ("unsafe {", &["server/src/seal/locked.rs"]),
@@ -141,7 +132,8 @@ fn imports() -> Result<Vec<String>> {
             let mut say = |what: String| findings.push(format!("{path}:{}: {what}", number + 1));
             for (word, places) in ONLY_IN {
                 if line.contains(word)
-                    && path.starts_with("server/")
+                    && path.starts_with("server/src/")
+                    && !path.ends_with("tests.rs")
                     && !places.iter().any(|place| path.contains(place))
                 {
                     say(format!("`{word}` belongs to {places:?}"));
@@ -211,7 +203,7 @@ fn walk(root: &Path, below: &Path, found: &mut Vec<String>) -> Result<()> {
 }
 
 /// Licences that may be linked into the binary.
-const LICENCES: [&str; 13] = [
+const LICENCES: [&str; 14] = [
     "MIT",
     "Apache-2.0",
     "BSD-2-Clause",
@@ -225,6 +217,7 @@ const LICENCES: [&str; 13] = [
     "0BSD",
     "CC0-1.0",
     "BSL-1.0",
+    "MPL-2.0",
 ];
 /// Never in the tree: another TLS stack beside rustls.
 const BANNED: [&str; 3] = ["openssl", "openssl-sys", "native-tls"];

@@ -1,16 +1,12 @@
 //! `cargo xtask demo`: the main job on a server of its own, seen through the SDK.
 
-use crate::run::{Profile, Server, TemporaryFolder, build_server, cargo, target_folder};
+use crate::run::{Profile, Server, TemporaryFolder, build, target_folder};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 
 pub(crate) fn demo() -> Result<()> {
     println!("Building the server and the example (the first time takes minutes).");
-    let binary = build_server(Profile::Bench)?;
-    cargo(
-        &["build", "--locked", "--quiet", "--profile", "bench", "-p", "keepward", "--example", "agent_reads_a_secret"],
-        &[],
-    )?;
+    let binary = build(Profile::Bench)?;
     let folder = TemporaryFolder::new("demo")?;
     let data = folder.0.join("data");
     let server = Server::start(&binary, &data, &[])?;

@@ -15,10 +15,25 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    fn flag(self) -> &'static [&'static str] {
+    /// One set of packages and targets a profile: cargo unifies features over what it builds at once, and another set would
+    /// build half of the dependencies again.
+    fn build(self) -> &'static [&'static str] {
         match self {
-            Self::Dev => &[],
-            Self::Bench => &["--profile", "bench"],
+            Self::Dev => &["build", "--locked", "--workspace", "--bins", "--tests"],
+            Self::Bench => &[
+                "build",
+                "--locked",
+                "--profile",
+                "bench",
+                "-p",
+                "keepward-server",
+                "-p",
+                "keepward",
+                "-p",
+                "keepward-tests",
+                "--bins",
+                "--examples",
+            ],
         }
     }
 
@@ -49,11 +64,9 @@ pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, String)]) -> Resul
     Ok(())
 }
 
-/// Builds the server and answers its binary.
-pub(crate) fn build_server(profile: Profile) -> Result<PathBuf> {
-    let mut arguments = vec!["build", "--locked", "--quiet", "-p", "keepward-server", "-p", "keepward"];
-    arguments.extend(profile.flag());
-    cargo(&arguments, &[])?;
+/// Builds what the profile is for and answers the server's binary.
+pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
+    cargo(profile.build(), &[])?;
     Ok(target_folder().join(profile.folder()).join("keepward-server"))
 }
 

@@ -1,11 +1,11 @@
 //! `cargo xtask test`: builds, starts the one server of the run, hands its address to every test.
 
-use crate::run::{Profile, Server, TemporaryFolder, build_server, cargo};
+use crate::run::{Profile, Server, TemporaryFolder, build, cargo};
 use anyhow::Result;
 
 /// `filter` goes to the test runner as it is.
 pub(crate) fn test(filter: &[&str]) -> Result<()> {
-    let binary = build_server(Profile::Dev)?;
+    let binary = build(Profile::Dev)?;
     let folder = TemporaryFolder::new("test")?;
     let server = Server::start(&binary, &folder.0.join("data"), &[("KEEPWARD_RATE_LIMIT", "off")])?;
     let environment = [

@@ -75,7 +75,7 @@ async fn walk(
     loop {
         let page = audit_event::Entity::find()
             .filter(audit_event::Column::OrgId.eq(chain))
-            .filter(audit_event::Column::Sequence.gt(report.events))
+            .filter(audit_event::Column::Sequence.gt(last.as_ref().map_or(i64::MIN, |last| last.sequence)))
             .order_by_asc(audit_event::Column::Sequence)
             .limit(PAGE)
             .all(connection)

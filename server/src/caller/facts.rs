@@ -120,9 +120,9 @@ pub struct SecretStored {
 pub mod lookup {
     use super::{SecretStored, VaultStored};
     use crate::caller::rows::{Rows, Shape};
+    use crate::store::SqlValue as Value;
     use crate::store::entity::agent;
     use keepward_api::{AgentId, SecretPath, VaultId};
-    use sea_orm::Value;
     use serde_json::{Map, json};
     use uuid::Uuid;
 

@@ -34,7 +34,7 @@ use super::policy::{self, Decision, Permission};
 use super::principal::AnyCaller;
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
-use crate::store::Unit;
+use crate::store::{Connection, Unit};
 use keepward_api::Timestamp;
 use std::future::Future;
 use std::net::IpAddr;
@@ -78,10 +78,19 @@ impl<A: Action> Grant<A> {
     /// Loads and decides again inside a unit, so that nothing which changed since (a slow body, a queue) outlives a
     /// revocation. Answers the caller and the row as they are now.
     pub async fn repeat(&self, unit: &Unit<'_>, keyring: &Keyring) -> Result<(AnyCaller, A::Row)> {
+        self.repeat_on(unit.connection(), keyring, unit.now()).await
+    }
+
+    /// The same outside a unit.
+    pub async fn repeat_on(
+        &self,
+        connection: &impl Connection,
+        keyring: &Keyring,
+        now: Timestamp,
+    ) -> Result<(AnyCaller, A::Row)> {
         let live = self.live.as_ref().ok_or_else(|| Error::internal("a public grant is not repeated"))?;
-        let now = unit.now();
         let (caller, found) =
-            super::rows::load(unit.connection(), keyring, &live.credential, Some(&self.key), now, live.address).await?;
+            super::rows::load(connection, keyring, &live.credential, Some(&self.key), now, live.address).await?;
         let found: Found<A::Lookup> = found.ok_or_else(|| Error::internal("a lookup without its answer"))?;
         let grant = found.may::<A>()?;
         let row = found.release(&grant)?;
@@ -120,6 +129,8 @@ pub mod action {
     pub struct Public;
     /// What every proven caller may do about themselves.
     pub struct Own;
+    /// Making credentials: a human's keys, agents.
+    pub struct Extend;
     pub struct CreateVault;
     pub struct SeeVault;
     pub struct ManageVault;
@@ -147,6 +158,7 @@ pub mod action {
     without_row! {
         Public => |_| Decision::Allow,
         Own => |_| Decision::Allow,
+        Extend => policy::may_extend_itself,
         CreateVault => policy::may_create_vault,
     }
 

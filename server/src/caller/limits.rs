@@ -32,6 +32,8 @@ enum Key {
     /// Failed logins to one mail address from one network, so that a guesser locks out nobody but itself.
     Login(u64, IpAddr),
     Principal(Uuid),
+    /// Keys that are not known, from one network.
+    UnknownKey(IpAddr),
 }
 
 /// Seconds to wait, in whole ones and at least 1.
@@ -79,8 +81,10 @@ impl Limits {
         self.take(Key::AuthenticationFrom(network(address)), AUTHENTICATION, 1.0)
     }
 
-    pub fn look_at_authentication(&self, address: IpAddr) -> Result<(), Wait> {
-        self.take(Key::AuthenticationFrom(network(address)), AUTHENTICATION, 0.0)
+    /// A key exchange that proved no key; a bucket of its own, so that a wrong key locks out no known one.
+    pub fn charge_unknown_key(&self, address: IpAddr) -> Result<(), Wait> {
+        self.charge_address(address)?;
+        self.take(Key::UnknownKey(network(address)), AUTHENTICATION, 1.0)
     }
 
     /// Whether another login to this address may be tried from there.
@@ -99,7 +103,7 @@ impl Limits {
 }
 
 /// An IPv6 customer has a /64.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into()),
         v4 => v4,

@@ -19,7 +19,7 @@ pub use activity::Activity;
 pub use credential::{Credential, KeyKind, NewKey, hash_key, new_key, parse_bearer};
 pub use facts::{Facts, Found, Live, Pending, lookup};
 pub use grant::{Grant, Unread, action};
-pub use limits::{Limits, Rate};
+pub use limits::{Limits, Rate, network};
 pub use password::{Passwords, check_rule};
 pub use principal::{
     AgentCaller, AnyCaller, CallerKind, FromLive, OkOrCreated, OperatorCaller, Role, Session, UserCaller, Visible,

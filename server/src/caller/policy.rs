@@ -94,6 +94,7 @@ pub enum Reason {
     NotItself,
     NotRegistrar,
     BoundAgent,
+    Limited,
 }
 
 impl Reason {
@@ -108,6 +109,9 @@ impl Reason {
             Self::NotManager => "Only the vault's creator and the organisation's admins may do this.",
             Self::NotItself => "An agent may see itself only.",
             Self::NotRegistrar => "Only the human who registered the agent and the organisation's admins may do this.",
+            Self::Limited => {
+                "The scopes of this credential limit it to paths, so it can't manage vaults, agents and keys."
+            }
             Self::BoundAgent => "An agent that is bound to vaults can't make one.",
         };
         Error::forbidden(detail)
@@ -203,9 +207,19 @@ pub fn reach(facts: &Facts, now: Timestamp, address: IpAddr) -> Reach {
     Reach { patterns, ceiling }
 }
 
+/// Who comes with a credential that reaches some paths only can't give others more, or take away what lies beyond.
+fn unlimited(facts: &Facts) -> Result<(), Reason> {
+    if facts.principal.ceiling == Ceiling::Open { Ok(()) } else { Err(Reason::Limited) }
+}
+
+/// Whether the caller may make and delete their own keys, or register agents.
+pub fn may_extend_itself(facts: &Facts) -> Decision {
+    decide(unlimited(facts))
+}
+
 /// Whether the caller may change the vault's policies or delete it; no policy gives that.
 pub fn may_manage_vault(facts: &Facts) -> Decision {
-    decide(vault(facts).and_then(|has_vault| if has_vault { Ok(()) } else { Err(Reason::NotManager) }))
+    decide(vault(facts).and_then(|has_vault| if has_vault { unlimited(facts) } else { Err(Reason::NotManager) }))
 }
 
 /// Whether the caller may make a vault.
@@ -226,7 +240,7 @@ pub fn may_see_agent(facts: &Facts) -> Decision {
 pub fn may_manage_agent(facts: &Facts) -> Decision {
     decide(match (&facts.agent, facts.principal.actor) {
         (None, _) => Err(Reason::NoAgent),
-        (Some(agent), Actor::User(user)) if agent.created_by == Some(user) || is_admin(facts) => Ok(()),
+        (Some(agent), Actor::User(user)) if agent.created_by == Some(user) || is_admin(facts) => unlimited(facts),
         (Some(_), _) => Err(Reason::NotRegistrar),
     })
 }

@@ -69,9 +69,17 @@ pub struct Session {
     /// Of a token; a key as bearer has none.
     pub claims: Option<Claims>,
     /// The personal key that the credential is, or was made from.
-    pub key: Option<ApiKeyId>,
+    pub key: Option<PersonalKey>,
     pub address: IpAddr,
     pub now: Timestamp,
+}
+
+/// The personal key behind a human's credential.
+#[derive(Clone, Debug)]
+pub struct PersonalKey {
+    pub id: ApiKeyId,
+    pub scopes: Vec<String>,
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A human.

@@ -5,7 +5,7 @@ use super::credential::{Credential, KeyKind};
 use super::facts::lookup::{Lookup, Nothing};
 use super::facts::{AgentFacts, Facts, Found, Live, PrincipalFacts, VaultFacts};
 use super::policy::{Ceiling, Conditions, PolicyFacts};
-use super::principal::{AgentCaller, AnyCaller, Role, Session, UserCaller};
+use super::principal::{AgentCaller, AnyCaller, PersonalKey, Role, Session, UserCaller};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret, secret_version, users, vault};
@@ -209,7 +209,7 @@ pub async fn load<L: Lookup>(
     let statement = Statement::from_sql_and_values(backend, &*text, values);
     let mut rows = read(union, connection.query_all_raw(statement).await?)?;
     rows.keep_authentic(keyring);
-    let key = rows.api_key.as_ref().map(|key| ApiKeyId(key.id));
+    let key = rows.api_key.as_ref().map(personal_key).transpose()?;
     let (principal, proven) = prove(&mut rows, credential, now)?;
     let session = Session {
         org: principal.org,
@@ -304,6 +304,14 @@ impl Rows {
 
 fn list<T: serde::de::DeserializeOwned>(json: &str) -> Result<Vec<T>> {
     serde_json::from_str(json).map_err(Error::internal)
+}
+
+fn personal_key(key: &api_key::Model) -> Result<PersonalKey> {
+    Ok(PersonalKey {
+        id: ApiKeyId(key.id),
+        scopes: list(&key.scopes)?,
+        expires_at: key.expires_at.map(Timestamp::from_microseconds),
+    })
 }
 
 /// The row of whoever proved to be the caller.

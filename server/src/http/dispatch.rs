@@ -4,7 +4,7 @@ use super::generated::layer;
 use super::pipeline::{Answer, Routed};
 use super::problem;
 use super::reply::Reply;
-use super::request::Incoming;
+use super::request::{Incoming, Place};
 use crate::app::App;
 use crate::error::Error;
 use crate::store::Actor;
@@ -32,20 +32,29 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
     let address = client_address(peer, &head.headers, &app.config.trusted_proxies);
     let answered = if method == Method::OPTIONS {
         Err(preflight())
+    } else if head.headers.get_all(header::HOST).iter().count() > 1 {
+        Err(problem::plain(StatusCode::BAD_REQUEST, "`Host` is given twice."))
     } else if head_bytes(&head) > MAX_HEAD {
         Err(problem::plain(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "The head of the request is larger than 32 kB.",
         ))
-    } else if let Ok(_place) = app.in_work.try_acquire() {
-        let segments: Vec<&str> = segments(&path);
-        match layer::route(app, Incoming::new(app, id.clone(), head, body, address), &segments).await {
-            Routed::Answered(answer) => Ok(answer),
-            Routed::Unknown(incoming) => Err(unrouted(app, &incoming, None).await),
-            Routed::WrongMethod(incoming, allow) => Err(unrouted(app, &incoming, Some(allow)).await),
-        }
     } else {
-        Err(problem::reply(&Error::Unavailable { cause: None }, &id))
+        let segments: Vec<&str> = segments(&path);
+        let place = match segments.as_slice() {
+            ["v1", "health", ..] => Ok(Place::none(&app.in_work)),
+            _ => Place::take(&app.in_work),
+        };
+        match place {
+            Err(error) => Err(problem::reply(&error, &id)),
+            Ok(place) => {
+                match layer::route(app, Incoming::new(app, id.clone(), head, body, address, place), &segments).await {
+                    Routed::Answered(answer) => Ok(answer),
+                    Routed::Unknown(incoming) => Err(unrouted(app, &incoming, None).await),
+                    Routed::WrongMethod(incoming, allow) => Err(unrouted(app, &incoming, Some(allow)).await),
+                }
+            }
+        }
     };
     let (route, principal, mut reply) = match answered {
         Ok(Answer { reply, meta, principal }) => (meta.path, principal, reply),

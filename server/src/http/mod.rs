@@ -2,6 +2,7 @@
 //! its answer comes back the same way. Nothing here decides who may do what, and nothing below knows of it.
 
 mod dispatch;
+mod json;
 #[rustfmt::skip]
 pub(crate) mod generated;
 mod mount;

@@ -9,7 +9,7 @@ use super::reply::Reply;
 use super::request::{Admitted, Incoming};
 use crate::app::App;
 use crate::caller::lookup::{self, Lookup};
-use crate::caller::{AnyCaller, CallerKind, Found, FromLive, Role, Visitor, load, parse_bearer};
+use crate::caller::{AnyCaller, CallerKind, Found, FromLive, Role, Visitor, load, network, parse_bearer};
 use crate::error::{Error, Result};
 use crate::store::{Actor, Event, Outcome};
 use futures_util::FutureExt;
@@ -30,6 +30,8 @@ pub(crate) struct OperationMeta {
     pub(crate) min_role: Option<Role>,
     pub(crate) requires_intents: bool,
     pub(crate) audit: Option<&'static str>,
+    /// What the trail calls a refusal: the same, or `resource.verb` for reads that leave no event when they are allowed.
+    pub(crate) refusal: &'static str,
     pub(crate) rate: Rate,
     pub(crate) planned: bool,
     pub(crate) max_body: usize,
@@ -76,6 +78,10 @@ where
             .unwrap_or_else(|_| Err(Error::internal("a handler panicked"))),
     };
     let outcome = match outcome {
+        // A known key was charged to itself; whatever else fails here has proven nothing.
+        Err(error) if meta.rate == Rate::Key && !matches!(error, Error::RateLimited { .. }) => {
+            Err(app.limits.charge_unknown_key(incoming.address).map_or_else(limited, |()| error))
+        }
         Err(error) => Err(record_refusal(app, meta, &incoming, error).await),
         reply => reply,
     };
@@ -93,7 +99,7 @@ fn limit(app: &App, meta: &OperationMeta, incoming: &Incoming) -> Result<()> {
     let address = incoming.address;
     match (meta.rate, meta.caller) {
         (Rate::Authentication, _) => app.limits.charge_authentication(address),
-        (Rate::Key, _) => app.limits.look_at_authentication(address),
+        (Rate::Key, _) => app.limits.look_at_address(address),
         (Rate::Principal, CallerKind::Public) => app.limits.charge_address(address),
         (Rate::Principal, _) => app.limits.look_at_address(address),
     }
@@ -181,7 +187,7 @@ async fn prove<L: Lookup>(
         Ok(proven) => proven,
         Err(error @ Error::Unauthenticated { .. }) => {
             if has_header {
-                app.refusals.count(address, "auth.failure");
+                app.refusals.count(network(address), "auth.failure");
             }
             app.limits.charge_address(address).map_err(limited)?;
             return Err(error);
@@ -189,7 +195,7 @@ async fn prove<L: Lookup>(
         Err(error) => return Err(error),
     };
     app.limits.charge_principal(caller.actor().id().unwrap_or_default()).map_err(limited)?;
-    app.activity.note(caller.actor(), caller.session().key, now);
+    app.activity.note(caller.actor(), caller.session().key.as_ref().map(|key| key.id), now);
     let resource = key.and_then(Lookup::resource);
     incoming.admitted = Some(Admitted { org: caller.session().org.0, actor: caller.actor(), resource });
     rank(meta, &caller)?;
@@ -214,7 +220,7 @@ fn rank(meta: &OperationMeta, caller: &AnyCaller) -> Result<()> {
 
 /// A refusal of an audited operation is an event of its own, durable before the answer.
 async fn record_refusal(app: &App, meta: &OperationMeta, incoming: &Incoming, error: Error) -> Error {
-    let (Some(action), Some(admitted), true) = (meta.audit, &incoming.admitted, error.is_refusal()) else {
+    let (action, Some(admitted), true) = (meta.refusal, &incoming.admitted, error.is_refusal()) else {
         return error;
     };
     let denied = matches!(error, Error::Forbidden { .. });

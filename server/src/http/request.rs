@@ -1,5 +1,6 @@
 //! A request on its way in: typed parts are pulled out of it by generated code, the body last and by a grant only.
 
+use super::json;
 use super::pipeline::OperationMeta;
 use crate::app::App;
 use crate::caller::Unread;
@@ -10,7 +11,7 @@ use dropshot::Body;
 use http::{HeaderMap, Method, Uri, header};
 use http_body_util::BodyExt;
 use keepward_api::Timestamp;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -45,11 +46,52 @@ pub(crate) struct Incoming {
     pub(super) address: IpAddr,
     pub(super) now: Timestamp,
     pub(super) admitted: Option<Admitted>,
-    pub(super) body_memory: Arc<Semaphore>,
+    body_memory: Arc<Semaphore>,
+    /// Room for the body, until the answer is made.
+    room: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    /// The place among those in work; given up while a body is waited for.
+    place: Arc<Place>,
+}
+
+/// A request's place among those in work. Whoever waits for a client's bytes holds none, so that idle bodies don't keep
+/// others out.
+pub(super) struct Place {
+    all: Arc<Semaphore>,
+    held: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Place {
+    /// Takes one, or says that the server is full.
+    pub(super) fn take(all: &Arc<Semaphore>) -> Result<Self> {
+        let held = Arc::clone(all).try_acquire_owned().map_err(|_| Error::Unavailable { cause: None })?;
+        Ok(Self { all: Arc::clone(all), held: Mutex::new(Some(held)) })
+    }
+
+    /// None is needed: the answer costs next to nothing and must always come.
+    pub(super) fn none(all: &Arc<Semaphore>) -> Self {
+        Self { all: Arc::clone(all), held: Mutex::new(None) }
+    }
+
+    fn leave(&self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    async fn come_back(&self) -> Result<()> {
+        let place = Arc::clone(&self.all).acquire_owned().await.map_err(Error::internal)?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        Ok(())
+    }
 }
 
 impl Incoming {
-    pub(super) fn new(app: &App, id: String, head: http::request::Parts, body: Body, address: IpAddr) -> Self {
+    pub(super) fn new(
+        app: &App,
+        id: String,
+        head: http::request::Parts,
+        body: Body,
+        address: IpAddr,
+        place: Place,
+    ) -> Self {
         Self {
             id,
             method: head.method,
@@ -60,6 +102,8 @@ impl Incoming {
             now: Timestamp::now(),
             admitted: None,
             body_memory: Arc::clone(&app.body_memory),
+            room: Arc::default(),
+            place: Arc::new(place),
         }
     }
 
@@ -110,6 +154,7 @@ impl Incoming {
     /// Reads away a body that nobody wanted: closed with it half sent, a client would see a reset and not the answer.
     pub(super) async fn discard_body(&self) {
         if let Some(body) = take(&self.body) {
+            self.place.leave();
             drain(body).await;
         }
     }
@@ -119,21 +164,21 @@ impl Incoming {
         &mut self,
         meta: &'static OperationMeta,
     ) -> impl Future<Output = Result<Option<Bytes>>> + Send + 'static {
-        let body = Arc::clone(&self.body);
-        let memory = Arc::clone(&self.body_memory);
+        let (body, place) = (Arc::clone(&self.body), Arc::clone(&self.place));
+        let (memory, room) = (Arc::clone(&self.body_memory), Arc::clone(&self.room));
         let length = self.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         let kind = self.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_owned());
         async move {
             let Some(body) = take(&body) else { return Ok(None) };
             let limit = meta.max_body;
+            place.leave();
             if length.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
                 drain(body).await;
                 return Err(Error::TooLarge { limit });
             }
-            // Before the bytes are in memory: all bodies together have their room, too.
-            let room = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit).max(1);
-            let _room = reserve(memory, room)?;
-            let bytes = collect(body, limit).await?;
+            let (bytes, taken) = collect(body, limit, &memory).await?;
+            *room.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+            place.come_back().await?;
             if bytes.is_empty() {
                 return Ok(None);
             }
@@ -150,14 +195,15 @@ fn take(body: &Mutex<Option<Body>>) -> Option<Body> {
     body.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-fn reserve(memory: Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit> {
-    let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
-    memory.try_acquire_many_owned(permits).map_err(|_| Error::Unavailable { cause: None })
-}
-
-/// Reads a body of up to `limit` bytes within its time; what comes beyond is thrown away.
-async fn collect(mut body: Body, limit: usize) -> Result<Bytes> {
+/// Reads a body of up to `limit` bytes within its time; what comes beyond is thrown away. Room among all bodies is taken
+/// as bytes arrive, and answered with them.
+async fn collect(
+    mut body: Body,
+    limit: usize,
+    memory: &Arc<Semaphore>,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
     let slow = || Error::invalid("The body did not arrive in time.");
+    let mut room: Option<OwnedSemaphorePermit> = None;
     let reading = async {
         let mut bytes = Vec::new();
         while let Some(frame) = tokio::time::timeout(BODY_PAUSE, body.frame()).await.map_err(|_| slow())? {
@@ -166,12 +212,19 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes> {
             if bytes.len() + data.len() > limit {
                 return Ok::<_, Error>(None);
             }
+            let more = u32::try_from(data.len()).unwrap_or(u32::MAX);
+            let more =
+                Arc::clone(memory).try_acquire_many_owned(more).map_err(|_| Error::Unavailable { cause: None })?;
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
             bytes.extend_from_slice(&data);
         }
         Ok(Some(bytes))
     };
     match tokio::time::timeout(BODY_TIME, reading).await.map_err(|_| slow())?? {
-        Some(bytes) => Ok(bytes.into()),
+        Some(bytes) => Ok((bytes.into(), room)),
         None => {
             drain(body).await;
             Err(Error::TooLarge { limit })
@@ -194,25 +247,18 @@ async fn drain(mut body: Body) {
 
 /// Parses JSON; the error names the member and what was expected, and never repeats what was sent.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    const BAD: &str = "The body is not valid JSON.";
-    // serde would take a list for an object's members in their order, and pass over what is not UTF-8 where it ignores it.
-    let body = std::str::from_utf8(body).map_err(|_| Error::invalid(BAD))?;
+    // serde would pass over what is not UTF-8 where it ignores it, and take a list for an object's members in their order.
+    let body = std::str::from_utf8(body).map_err(|_| Error::invalid("The body is not UTF-8."))?;
+    json::check(body).map_err(|what| Error::invalid(format!("The body is not valid JSON: {what}.")))?;
     if !body.trim_start().starts_with('{') {
-        let is_json = serde_json::from_str::<IgnoredAny>(body).is_ok();
-        return Err(Error::invalid(if is_json { "The body is a JSON object." } else { BAD }));
+        return Err(Error::invalid("The body is a JSON object."));
     }
     let mut deserializer = serde_json::Deserializer::from_str(body);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        // An enum that meets another kind of value calls it a fault of syntax.
-        if !error.inner().is_data() && serde_json::from_str::<IgnoredAny>(body).is_err() {
-            return Error::invalid(BAD);
-        }
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let rule = rule(&error.inner().to_string());
         if path == "." { Error::invalid(format!("The body: {rule}.")) } else { Error::field(&path, rule) }
-    })?;
-    deserializer.end().map_err(|_| Error::invalid(BAD))?;
-    Ok(parsed)
+    })
 }
 
 /// serde quotes what it was given before it says what it expected; only the second part is ours to show.
@@ -240,9 +286,9 @@ mod tests {
             (r#"{"value": "x", "max_access_count": "hunter2"}"#, "`max_access_count`: expected i32"),
             (r#"{"value": "x", "max_access_count": 99999999999}"#, "`max_access_count`: expected i32"),
             (r#"{"type": "generic"}"#, "missing field `value`"),
-            (r#"{"value": "hunter2", "value": "hunter2"}"#, "duplicate field `value`"),
+            (r#"{"value": "hunter2", "value": "hunter2"}"#, "stands twice"),
             (r#"{"value": "hunter2"} x"#, "not valid JSON"),
-            (r#"{"value": "\ud800"}"#, "`value`: unexpected end of hex escape"),
+            (r#"{"value": "\ud800"}"#, "not valid JSON"),
             (r#"["hunter2"]"#, "The body"),
             (r#"{"value": "x", "expires_at": "hunter2"}"#, "`expires_at`: a time is RFC 3339"),
         ] {

@@ -3,10 +3,7 @@
 //! A job never touches what it was not made for.
 
 use crate::app::App;
-use crate::error::Result;
-use crate::store::entity::revoked_token;
-use crate::store::{Change, Unit};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use crate::operations::auth::service::ForgetExpired;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -25,17 +22,5 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if stopping {
             return;
         }
-    }
-}
-
-/// A token that has expired needs no revocation.
-struct ForgetExpired;
-
-impl Change for ForgetExpired {
-    type Output = ();
-    async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
-        let expired = revoked_token::Column::ExpiresAt.lt(unit.now().microseconds());
-        revoked_token::Entity::delete_many().filter(expired).exec(unit.connection()).await?;
-        Ok(())
     }
 }

@@ -21,11 +21,8 @@ struct Scene {
 
 async fn signup(app: &App, email: &str) -> Arc<Credential> {
     let now = Timestamp::now();
-    let request = types::SignupRequest {
-        email: email.parse().unwrap(),
-        password: "D3mo!Passw0rd#x7".into(),
-        display_name: None,
-    };
+    let request =
+        types::SignupRequest { email: email.parse().unwrap(), password: "D3mo!Passw0rd#x7".into(), display_name: None };
     let visitor = Visitor { address: HERE, now };
     let answer = auth::signup(app, visitor, Unread::new(async move { Ok(request) })).await.unwrap().into_inner();
     let header = format!("Bearer {}", answer.access_token.unwrap().expose());
@@ -46,13 +43,19 @@ impl Scene {
         let now = Timestamp::now();
         let claims = crate::caller::Claims::new(crate::store::Actor::User(member), org, 1, now, 900);
         let stranger = Arc::new(Credential::Token(claims));
-        let (caller, _) = load(app.database.readers(), &app.keyring, &owner, None::<&lookup::Nothing>, now, HERE).await.unwrap();
+        let (caller, _) =
+            load(app.database.readers(), &app.keyring, &owner, None::<&lookup::Nothing>, now, HERE).await.unwrap();
         let request = types::CreateVaultRequest { name: "v".parse().unwrap(), description: None };
         let made = vaults::create(&app, caller, Unread::new(async move { Ok(request) })).await.unwrap().into_inner();
         Self { app, vault: made.id, owner, stranger, _folder: folder }
     }
 
-    async fn find(&self, connection: &sea_orm::DatabaseConnection, who: &Arc<Credential>, path: &str) -> Found<lookup::Secret> {
+    async fn find(
+        &self,
+        connection: &sea_orm::DatabaseConnection,
+        who: &Arc<Credential>,
+        path: &str,
+    ) -> Found<lookup::Secret> {
         let key = lookup::Secret { vault_id: self.vault, path: path.parse().unwrap() };
         load(connection, &self.app.keyring, who, Some(&key), Timestamp::now(), HERE).await.unwrap().1.unwrap()
     }

@@ -207,10 +207,15 @@ async fn signing_keys(
     }
     let since = Timestamp::now().plus_seconds(-RETIRED_KEYS_LIVE_SECONDS).microseconds();
     let live = rows.into_iter().filter(|row| row.retired_at.is_none_or(|at| at > since));
-    live.map(|row| {
-        let public = row.public_key.and_then(|bytes| bytes.try_into().ok());
-        let public = public.ok_or_else(|| Error::internal("a signing key without its public half"))?;
-        Ok(SigningKey { key: Key { id: KeyId(row.id), record: row.record }, public })
-    })
-    .collect()
+    let opened = live.map(|row| {
+        let key = Key { id: KeyId(row.id), record: row.record };
+        let public = keystore.public_key(&key)?;
+        if row.public_key.as_deref() != Some(public.as_slice()) {
+            return Err(Error::internal(
+                "a signing key and its public half do not belong together: the database was edited",
+            ));
+        }
+        Ok(SigningKey { key, public })
+    });
+    opened.collect()
 }

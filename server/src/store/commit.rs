@@ -6,7 +6,7 @@ use super::journal::{Event, Journal, Recorded};
 use crate::error::{Error, Result};
 use keepward_api::Timestamp;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -161,27 +161,20 @@ impl<C: Change> Job for Work<C> {
         })
     }
     fn settle(self: Box<Self>, committed: bool) {
+        // What a refused unit saw is undone, too, when the transaction is: only a committed one gives answers.
         let answer = match self.outcome {
-            Some(Err(error)) => Err(error),
-            Some(Ok(output)) if committed => Ok(output),
+            Some(outcome) if committed => outcome,
             _ => Err(Error::Unavailable { cause: None }),
         };
         let _ = self.answer.send(answer);
     }
 }
 
-/// After these SQLite may have undone more than the statement, and the connection is not to be trusted:
-/// FULL (13), IOERR (10), NOMEM (7).
+/// After these SQLite may have undone more than the statement, and the connection is not to be trusted: NOMEM (7), IOERR
+/// (10), FULL (13).
 fn is_fatal(error: &Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(database) = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error) {
-            let code = database.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-            return matches!(code, Some(7 | 10 | 13));
-        }
-        source = cause.source();
-    }
-    matches!(error, Error::Unavailable { .. })
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<DbErr>());
+    cause.is_some_and(|cause| matches!(super::sqlite_code(cause), Some(7 | 10 | 13)))
 }
 
 async fn run(
@@ -215,9 +208,7 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
         Ok(()) => true,
         Err(error) => {
             tracing::error!(error = error_chain(&error), units = batch.len(), "a transaction failed");
-            if let Err(error) = database.reopen_writer().await {
-                tracing::error!(error = error_chain(&error), "the writer's connection stays broken");
-            }
+            database.give_up_writer().await;
             false
         }
     };
@@ -229,7 +220,7 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
 async fn attempt(database: &Database, journal: &dyn Journal, batch: &mut [Box<dyn Job>]) -> Result<()> {
     let immediate =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let transaction = database.writer().await.begin_with_options(immediate).await?;
+    let transaction = database.writer().await?.begin_with_options(immediate).await?;
     let now = Timestamp::now();
     let mut events = Vec::new();
     for job in batch.iter_mut() {

@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Result};
 use rustix::fs::{FlockOperation, flock};
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement, TransactionTrait,
+};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -17,10 +19,22 @@ pub enum DatabaseUrl {
     Sqlite(PathBuf),
 }
 
+impl DatabaseUrl {
+    /// Whether there is a database; only a server and `migrate` make one.
+    pub fn must_exist(&self) -> Result<()> {
+        let Self::Sqlite(path) = self;
+        match path.exists() {
+            true => Ok(()),
+            false => Err(Error::internal(format!("there is no database {}", path.display()))),
+        }
+    }
+}
+
 /// The open database.
 pub struct Database {
     path: PathBuf,
-    writer: RwLock<DatabaseConnection>,
+    /// Absent while it could not be opened again after a failure.
+    writer: RwLock<Option<DatabaseConnection>>,
     readers: DatabaseConnection,
     /// Held as long as the server runs; `None` beside a running server.
     _lock: Option<File>,
@@ -41,19 +55,27 @@ impl Database {
         let DatabaseUrl::Sqlite(path) = url;
         let writer = connect(path, 1).await?;
         let readers = connect(path, 3).await?;
-        Ok(Self { path: path.clone(), writer: RwLock::new(writer), readers, _lock: None })
+        Ok(Self { path: path.clone(), writer: RwLock::new(Some(writer)), readers, _lock: None })
     }
 
-    pub(super) async fn writer(&self) -> DatabaseConnection {
-        self.writer.read().await.clone()
-    }
-
-    /// Opens the writer's connection again, after a failure that it can't be trusted after.
-    pub(super) async fn reopen_writer(&self) -> Result<()> {
+    /// The writer's connection; opened again if the last one was given up.
+    pub(super) async fn writer(&self) -> Result<DatabaseConnection> {
+        if let Some(writer) = &*self.writer.read().await {
+            return Ok(writer.clone());
+        }
         let mut writer = self.writer.write().await;
-        let fresh = connect(&self.path, 1).await?;
-        let broken = std::mem::replace(&mut *writer, fresh);
-        Ok(broken.close_by_ref().await?)
+        let fresh = connect(&self.path, 1).await.map_err(Error::unavailable)?;
+        Ok(writer.insert(fresh).clone())
+    }
+
+    /// Gives the writer's connection up: after a failed transaction its state can't be trusted. SQLite may have undone the
+    /// transaction by itself while sqlx still counts it as open; what is "committed" after that would be a savepoint.
+    pub(super) async fn give_up_writer(&self) {
+        if let Some(broken) = self.writer.write().await.take()
+            && let Err(error) = broken.close_by_ref().await
+        {
+            tracing::warn!(%error, "closing a broken connection");
+        }
     }
 
     /// Free bytes of the disk that the database is on, for who may use them.
@@ -68,6 +90,11 @@ impl Database {
         &self.readers
     }
 
+    /// A view of the database that does not change while it is read.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction> {
+        Ok(self.readers.begin().await?)
+    }
+
     pub fn backend(&self) -> DbBackend {
         self.readers.get_database_backend()
     }
@@ -80,7 +107,8 @@ impl Database {
 
     /// Closes every connection; what was committed is durable already.
     pub async fn close(&self) {
-        for connection in [&self.readers, &*self.writer.read().await] {
+        let writer = self.writer.write().await.take();
+        for connection in [Some(self.readers.clone()), writer].into_iter().flatten() {
             if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(%error, "closing the database");
             }

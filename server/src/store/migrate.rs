@@ -7,7 +7,7 @@ mod migrations;
 
 /// Brings the schema to this version. Safe to call at every start; an older server refuses a newer schema.
 pub async fn migrate(database: &Database) -> Result<()> {
-    let writer = database.writer().await;
+    let writer = database.writer().await?;
     let applied = migrations::Migrations::get_migration_models(&writer).await;
     let known = migrations::Migrations::migrations();
     if let Ok(applied) = applied

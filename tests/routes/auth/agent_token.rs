@@ -8,7 +8,9 @@ async fn without_agent_id_the_answer_names_agent_and_vaults() {
     let (first, second) = (organisation.vault().await, organisation.vault().await);
     let (agent, key) = organisation.agent().await;
     organisation.grant(second, "**", agent, &[types::PolicyPermission::Read]).await;
-    organisation.grant(first, "a", agent, &[types::PolicyPermission::Write]).await;
+    organisation.grant(first, "a", agent, &[types::PolicyPermission::Read]).await;
+    let written = organisation.vault().await;
+    organisation.grant(written, "a", agent, &[types::PolicyPermission::Write]).await;
     let exchange = async |body: serde_json::Value| {
         organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await.json()
     };
@@ -100,4 +102,21 @@ async fn keys_work_as_bearer() {
     let user_key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
     assert!(user_key.expose().starts_with("1ck_"));
     assert_eq!(organisation.http.get("/v1/auth/me", user_key.expose()).await.status, 200);
+}
+
+/// Long lists are not copied whole into the token, which has to fit a header.
+#[tokio::test]
+async fn an_agent_with_long_lists_gets_a_token_that_works() {
+    let organisation = Organisation::new().await;
+    let mut vaults = Vec::new();
+    for _ in 0..120 {
+        vaults.push(organisation.vault().await);
+    }
+    let scopes: Vec<String> = (0..100).map(|n| format!("label:{n}:{}", "x".repeat(400))).collect();
+    let request = organisation.owner.agents().register("long").set(|r| {
+        r.vault_ids = Some(vaults);
+        r.scopes = Some(scopes);
+    });
+    let key = request.await.unwrap().api_key.unwrap();
+    organisation.as_agent(&key).agents().me().await.unwrap();
 }

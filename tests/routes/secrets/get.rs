@@ -136,3 +136,44 @@ async fn a_values_bytes_come_back_as_they_went() {
         assert!(!format!("{read:?}").contains('🔑'));
     }
 }
+
+/// A read that meets a new version is a read of the new version, and no "used up".
+#[tokio::test]
+async fn counted_reads_beside_a_writer_all_succeed() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    let put = async |client: keepward::Client| {
+        client.secrets().put(vault, "a", "v").set(|r| r.max_access_count = Some(1_000_000)).await.unwrap();
+    };
+    put(organisation.owner.clone()).await;
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let client = organisation.owner.clone();
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    client.secrets().get(vault, "a").await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for _ in 0..40 {
+        put(organisation.owner.clone()).await;
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn refused_reads_of_metadata_are_recorded_and_allowed_ones_are_not() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    let (_, key) = organisation.agent().await;
+    let agent = organisation.as_agent(&key);
+    assert!(agent.vaults().get(vault).await.unwrap_err().is_forbidden());
+    organisation.owner.vaults().get(vault).await.unwrap();
+    let reads: Vec<_> =
+        organisation.events().await.into_iter().filter(|e| e.action.as_deref() == Some("vault.get")).collect();
+    assert_eq!(reads.len(), 1);
+    assert_eq!(reads[0].outcome.as_deref(), Some("denied"));
+}

@@ -16,7 +16,9 @@ async fn a_prefix_is_a_plain_text() {
     assert_eq!(paths(&organisation.owner, vault, Some("api")).await, ["api/a", "api/b", "apiary"]);
     assert_eq!(paths(&organisation.owner, vault, Some("api/")).await, ["api/a", "api/b"]);
     assert!(paths(&organisation.owner, vault, Some("é")).await.is_empty());
-    assert!(paths(&organisation.owner, vault, Some("%")).await.is_empty());
+    for odd in ["%", "api\u{7f}", "api*", " "] {
+        assert!(paths(&organisation.owner, vault, Some(odd)).await.is_empty(), "{odd:?}");
+    }
 }
 
 #[tokio::test]
@@ -57,4 +59,8 @@ async fn scopes_are_a_ceiling_over_policies() {
     let limited = limited.build().unwrap();
     assert_eq!(paths(&limited, vault, None).await, ["b/1"], "an owner's key has a ceiling, too");
     assert!(limited.api_keys().create("more").await.unwrap_err().is_forbidden());
+    assert!(limited.agents().register("more").await.unwrap_err().is_forbidden());
+    assert!(limited.vaults().delete(vault).await.unwrap_err().is_forbidden());
+    assert!(limited.agents().rotate_key(made.agent.id).await.unwrap_err().is_forbidden());
+    assert!(limited.policies().create(vault, "**", made.agent.id, [Read]).await.unwrap_err().is_forbidden());
 }

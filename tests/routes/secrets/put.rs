@@ -112,7 +112,14 @@ async fn bad_versions_are_400_and_nothing_is_stored() {
         let answer = organisation.http.send("PUT", &path, Some(&organisation.owner_token), Some(&body)).await;
         assert!(answer.is_problem(400), "{answer:?}");
     }
-    for body in [r#"{"value":"a","value":"b"}"#, r#"{"value":"\ud800"}"#, r#"{"value":"v","max_access_count":1e400}"#] {
+    for body in [
+        r#"{"value":"a","value":"b"}"#,
+        r#"{"value":"\ud800"}"#,
+        r#"{"value":"v","max_access_count":1e400}"#,
+        r#"{"value":"v","metadata":{"n":123456789012345678901234567890}}"#,
+        r#"{"value":"v","metadata":{"a":1,"a":2}}"#,
+        r#"{"value":"v","ignored":"\ud800"}"#,
+    ] {
         let body = Some(("application/json", body.as_bytes().to_vec()));
         let answer = organisation.http.send_raw("PUT", &path, Some(&organisation.owner_token), body).await;
         assert!(answer.is_problem(400), "{answer:?}");

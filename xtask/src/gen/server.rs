@@ -172,6 +172,7 @@ fn meta(operation: &Operation) -> Result<TokenStream> {
         Some(other) => bail!("x-requires {other}"),
     };
     let audit = option(operation.audit.as_ref());
+    let refusal = operation.audit.clone().unwrap_or_else(|| operation.id.replacen('_', ".", 1));
     let rate = match operation.rate.as_deref() {
         None => quote!(Rate::Principal),
         Some("auth") => quote!(Rate::Authentication),
@@ -181,7 +182,7 @@ fn meta(operation: &Operation) -> Result<TokenStream> {
     Ok(quote! {
         pub(crate) static #constant: OperationMeta = OperationMeta {
             id: #id, method: #method, path: #path, caller: CallerKind::#kind, min_role: #role, requires_intents: #intents,
-            audit: #audit, rate: #rate, planned: #planned, max_body: #max_body,
+            audit: #audit, refusal: #refusal, rate: #rate, planned: #planned, max_body: #max_body,
         };
     })
 }

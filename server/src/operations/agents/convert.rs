@@ -167,7 +167,7 @@ pub(super) fn changes(request: types::UpdateAgentRequest, now: Timestamp) -> Res
         scopes: request.scopes.map(checks::scopes).transpose()?,
         is_active: never_empty("is_active", request.is_active)?,
         expires_at: request.expires_at.map(|time| checks::future("expires_at", time, now)).transpose()?,
-        intents_api_enabled: request.intents_api_enabled.map(Option::unwrap_or_default),
+        intents_api_enabled: never_empty("intents_api_enabled", request.intents_api_enabled)?,
         to_allowlist: request.tx_to_allowlist.map(|list| addresses(list.unwrap_or_default())).transpose()?,
         max_value_eth: request.tx_max_value_eth.map(|text| amount("tx_max_value_eth", text)).transpose()?,
         daily_limit_eth: request.tx_daily_limit_eth.map(|text| amount("tx_daily_limit_eth", text)).transpose()?,

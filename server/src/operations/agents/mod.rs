@@ -24,7 +24,7 @@ pub(crate) async fn register(
     caller: UserCaller,
     body: Unread<types::CreateAgentRequest>,
 ) -> Result<Recorded<types::AgentCreatedResponse>> {
-    let grant = caller.live().may::<action::Own>()?;
+    let grant = caller.live().may::<action::Extend>()?;
     let draft = convert::draft(body.read(&grant).await?, caller.session.now)?;
     vaults::service::check_ids(&app.database, caller.session.org, &draft.vault_ids).await?;
     let vault = agent_keys_vault(app, &caller).await?;
@@ -54,7 +54,7 @@ async fn agent_keys_vault(app: &App, caller: &UserCaller) -> Result<vault::Model
 
 struct Register {
     keyring: Arc<Keyring>,
-    grant: Grant<action::Own>,
+    grant: Grant<action::Extend>,
     draft: convert::Draft,
     vault: vault::Model,
     pairs: keys::Pairs,

@@ -5,7 +5,6 @@ mod rows;
 
 use crate::app::App;
 use crate::audit::Recorded;
-use crate::caller::policy::Ceiling;
 use crate::caller::{Grant, KeyKind, NewKey, Unread, UserCaller, action, new_key};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
@@ -20,8 +19,7 @@ pub(crate) async fn create(
     caller: UserCaller,
     body: Unread<types::CreateApiKeyRequest>,
 ) -> Result<Recorded<types::ApiKeyCreatedResponse>> {
-    let grant = caller.live().may::<action::Own>()?;
-    unlimited(&caller)?;
+    let grant = caller.live().may::<action::Extend>()?;
     let draft = convert::draft(body.read(&grant).await?, caller.session.now)?;
     let key = new_key(KeyKind::User, &app.keyring.sub_keys)?;
     let text = key.text.clone();
@@ -29,19 +27,9 @@ pub(crate) async fn create(
     made.try_map(|row| Ok(types::ApiKeyCreatedResponse { key: Some(convert::response(row)?), api_key: Some(text) }))
 }
 
-/// Who comes with a key that reaches some paths only can't make one that reaches more.
-fn unlimited(caller: &UserCaller) -> Result<()> {
-    match caller.session.ceiling {
-        Ceiling::Open => Ok(()),
-        Ceiling::Patterns(_) => {
-            Err(Error::forbidden("A key whose scopes limit it to paths can't make or delete keys."))
-        }
-    }
-}
-
 struct Create {
     keyring: Arc<Keyring>,
-    grant: Grant<action::Own>,
+    grant: Grant<action::Extend>,
     draft: convert::Draft,
     key: NewKey,
 }
@@ -64,14 +52,13 @@ pub(crate) async fn list(app: &App, caller: UserCaller) -> Result<types::ApiKeyL
 }
 
 pub(crate) async fn delete(app: &App, caller: UserCaller, params: params::ApiKeyDeleteParams) -> Result<Recorded<()>> {
-    let grant = caller.live().may::<action::Own>()?;
-    unlimited(&caller)?;
+    let grant = caller.live().may::<action::Extend>()?;
     app.committer.commit(Delete { keyring: Arc::clone(&app.keyring), grant, id: params.key_id }).await
 }
 
 struct Delete {
     keyring: Arc<Keyring>,
-    grant: Grant<action::Own>,
+    grant: Grant<action::Extend>,
     id: ApiKeyId,
 }
 

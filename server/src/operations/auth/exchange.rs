@@ -4,7 +4,7 @@ use super::{limited, rows};
 use crate::app::App;
 use crate::caller::{
     AGENT_TOKEN_SECONDS, AgentCaller, AnyCaller, Claims, Credential, IssuedToken, KeyKind, USER_TOKEN_SECONDS,
-    UserCaller, Visitor, hash_key, load, lookup,
+    UserCaller, Visitor, hash_key, load, lookup, network,
 };
 use crate::error::{Error, Result};
 use crate::operations::vaults;
@@ -30,8 +30,8 @@ pub(super) async fn prove(app: &App, visitor: Visitor, key: &str) -> Result<AnyC
 }
 
 fn refuse(app: &App, visitor: Visitor) -> Error {
-    app.refusals.count(visitor.address, "auth.failure");
-    app.limits.charge_authentication(visitor.address).map_or_else(limited, |()| WRONG_KEY)
+    app.refusals.count(network(visitor.address), "auth.failure");
+    WRONG_KEY
 }
 
 /// The agent of a key; another agent's id beside it is as wrong as a wrong key.
@@ -55,6 +55,18 @@ pub(super) async fn without_key(app: &App, agent: Option<AgentId>, has_assertion
     Ok(Error::field("api_key", "is needed of an agent with an API key"))
 }
 
+/// Copies in a token are information, and a token has to fit a header: of long lists it holds the beginning.
+const MAX_CLAIMED: usize = 40;
+
+fn short(scopes: Vec<String>) -> Vec<String> {
+    let mut bytes = 0;
+    let fits = |scope: &String| {
+        bytes += scope.len();
+        bytes <= 2048
+    };
+    scopes.into_iter().take_while(fits).take(MAX_CLAIMED).collect()
+}
+
 /// A token that lives as its agent says, never past the agent's own end.
 pub(super) async fn issue_agent(app: &App, caller: &AgentCaller) -> Result<IssuedToken> {
     let (agent, now) = (&caller.agent, caller.session.now);
@@ -62,8 +74,9 @@ pub(super) async fn issue_agent(app: &App, caller: &AgentCaller) -> Result<Issue
     let left = agent.expires_at.map_or(asked, |end| (end - now.microseconds()) / 1_000_000);
     let mut claims =
         Claims::new(caller.any().actor(), caller.session.org, agent.generation, now, asked.min(left).max(1));
-    claims.scopes = serde_json::from_str(&agent.scopes).map_err(Error::internal)?;
+    claims.scopes = short(serde_json::from_str(&agent.scopes).map_err(Error::internal)?);
     claims.vault_ids = serde_json::from_str(&agent.vault_ids).map_err(Error::internal)?;
+    claims.vault_ids.truncate(MAX_CLAIMED);
     claims.intents_api_enabled = agent.intents_api_enabled;
     app.tokens.issue(&claims).await
 }
@@ -71,8 +84,12 @@ pub(super) async fn issue_agent(app: &App, caller: &AgentCaller) -> Result<Issue
 /// A token under the personal key's scopes, which ends with the key.
 pub(super) async fn issue_user(app: &App, caller: &UserCaller) -> Result<IssuedToken> {
     let (actor, now) = (caller.any().actor(), caller.session.now);
-    let mut claims = Claims::new(actor, caller.session.org, caller.user.generation, now, USER_TOKEN_SECONDS);
-    claims.key = caller.session.key;
+    let key = caller.session.key.as_ref().ok_or_else(|| Error::internal("a personal key without its row"))?;
+    let left = key.expires_at.map_or(USER_TOKEN_SECONDS, |end| (end.microseconds() - now.microseconds()) / 1_000_000);
+    let lifetime = left.clamp(1, USER_TOKEN_SECONDS);
+    let mut claims = Claims::new(actor, caller.session.org, caller.user.generation, now, lifetime);
+    claims.key = Some(key.id);
+    claims.scopes = short(key.scopes.clone());
     app.tokens.issue(&claims).await
 }
 

@@ -7,7 +7,7 @@ mod signup;
 
 use crate::app::App;
 use crate::audit::Recorded;
-use crate::caller::{AnyCaller, Claims, Grant, USER_TOKEN_SECONDS, Unread, Visitor, action, check_rule};
+use crate::caller::{AnyCaller, Claims, Grant, USER_TOKEN_SECONDS, Unread, Visitor, action, check_rule, network};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::{Actor, Change, Event, Outcome, Unit};
@@ -61,7 +61,7 @@ pub(crate) async fn token(
     let stored = user.as_ref().and_then(|user| user.password_hash.as_ref());
     let is_right = app.passwords.verify(request.password, stored).await?;
     let Some(user) = user.filter(|user| is_right && user.is_active) else {
-        app.refusals.count(visitor.address, "auth.failure");
+        app.refusals.count(network(visitor.address), "auth.failure");
         app.limits.charge_failed_login(email, visitor.address).map_err(limited)?;
         return Err(Error::Unauthenticated { detail: "Mail address or password is wrong." });
     };

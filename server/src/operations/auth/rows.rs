@@ -98,3 +98,10 @@ pub(super) async fn revoke(unit: &Unit<'_>, jti: Uuid, expires_at: Timestamp) ->
     }
     insert(unit.connection(), revoked_token::Model { jti, expires_at: expires_at.microseconds() }).await
 }
+
+/// Removes the revocations of tokens that have expired.
+pub(super) async fn forget_expired(unit: &Unit<'_>) -> Result<()> {
+    let expired = revoked_token::Column::ExpiresAt.lt(unit.now().microseconds());
+    revoked_token::Entity::delete_many().filter(expired).exec(unit.connection()).await?;
+    Ok(())
+}

@@ -45,6 +45,16 @@ impl Change for AddUser {
     }
 }
 
+/// A token that has expired needs no revocation; the minute's job removes it.
+pub(crate) struct ForgetExpired;
+
+impl Change for ForgetExpired {
+    type Output = ();
+    async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
+        rows::forget_expired(unit).await
+    }
+}
+
 /// Makes a user an operator of the server.
 pub async fn grant_operator(app: &App, email: Email) -> Result<UserId> {
     let granted = app.committer.commit(GrantOperator { keyring: Arc::clone(&app.keyring), email }).await?;

@@ -2,11 +2,12 @@
 
 use super::convert::Draft;
 use super::rows;
+use crate::caller::AnyCaller;
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{policy, vault};
 use crate::store::{Actor, Unit};
-use keepward_api::UserId;
+use keepward_api::{UserId, actions};
 use uuid::Uuid;
 
 /// Every bit of `Permission`.
@@ -41,9 +42,10 @@ pub(crate) async fn insert(
 
 /// A full policy in a vault that an agent made, for the human who registered it.
 pub(crate) async fn give_everything(
-    unit: &Unit<'_>,
+    unit: &mut Unit<'_>,
     keyring: &Keyring,
     vault: &vault::Model,
+    caller: &AnyCaller,
     human: UserId,
 ) -> Result<()> {
     let draft = Draft {
@@ -53,11 +55,9 @@ pub(crate) async fn give_everything(
         conditions: "{}".to_owned(),
         expires_at: None,
     };
-    let by = match vault.created_by_type.as_str() {
-        "agent" => Actor::Agent(vault.created_by.into()),
-        _ => Actor::User(vault.created_by.into()),
-    };
-    insert(unit, keyring, vault, by, &draft).await?;
+    let policy = insert(unit, keyring, vault, caller.actor(), &draft).await?;
+    let event = caller.event(actions::POLICY_CREATE, ("policy", policy.id));
+    unit.record(event.with("vault_id", vault.id).with("principal_id", policy.principal_id));
     Ok(())
 }
 

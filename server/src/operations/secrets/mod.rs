@@ -12,7 +12,7 @@ use crate::operations::vaults::service::kek;
 use crate::seal::{Keyring, PreparedDek};
 use crate::store::entity::{secret, secret_version};
 use crate::store::{Change, Event, Unit};
-use keepward_api::{actions, params, types};
+use keepward_api::{Timestamp, actions, params, types};
 use std::sync::Arc;
 
 /// A read is one statement, which has run already, and one unit: its event, and its count where the version has one.
@@ -23,20 +23,34 @@ pub(crate) async fn get(
     params: params::SecretGetParams,
 ) -> Result<Recorded<types::SecretResponse>> {
     let grant = found.may::<action::ReadSecret>()?;
-    let row = found.release(&grant)?;
-    let location = convert::location(caller.session().org, &params.path, &row.version);
-    let value =
-        app.keyring.open_value(&kek(&row.vault), &row.version.wrapped_dek, &location, &row.version.sealed).await?;
-    let event = convert::event(&caller, actions::SECRET_GET, row.secret.id, grant.key());
-    let recorded = match row.version.max_access_count {
-        None => app.committer.record(event).await?,
-        Some(_) => app.committer.commit(CountRead { version: row.version.clone(), event }).await?,
-    };
-    let answer = convert::response(row.secret, row.version, value)?;
-    Ok(recorded.map(|()| answer))
+    let mut row = found.release(&grant)?;
+    loop {
+        let location = convert::location(caller.session().org, &params.path, &row.version);
+        let (kek, version) = (kek(&row.vault), &row.version);
+        let value = app.keyring.open_value(&kek, &version.wrapped_dek, &location, &version.sealed).await?;
+        let event = convert::event(&caller, actions::SECRET_GET, row.secret.id, grant.key());
+        let recorded = match row.version.max_access_count {
+            None => Some(app.committer.record(event).await?),
+            Some(_) => counted(app.committer.commit(CountRead { version: row.version.clone(), event }).await)?,
+        };
+        if let Some(recorded) = recorded {
+            let answer = convert::response(row.secret, row.version, value)?;
+            return Ok(recorded.map(|()| answer));
+        }
+        // Another version is the newest by now, or the reads of this one are used up: the row of now says which.
+        (_, row) = grant.repeat_on(app.database.readers(), &app.keyring, Timestamp::now()).await?;
+    }
 }
 
-/// One read of a version that allows only so many; whoever comes after the last is refused here.
+/// A version that could not be counted is no answer, and no error yet.
+fn counted(outcome: Result<Recorded<()>>) -> Result<Option<Recorded<()>>> {
+    match outcome {
+        Err(Error::Gone { .. }) => Ok(None),
+        outcome => outcome.map(Some),
+    }
+}
+
+/// One read of a version that allows only so many.
 struct CountRead {
     version: secret_version::Model,
     event: Event,
@@ -46,8 +60,7 @@ impl Change for CountRead {
     type Output = ();
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         if !rows::count_read(unit, &self.version).await? {
-            let resource = Some(self.version.secret_id);
-            return Err(Error::Gone { detail: "The reads of this secret are used up.", resource });
+            return Err(Error::Gone { detail: "This version can't be read any more.", resource: None });
         }
         unit.record(self.event.clone());
         Ok(())

@@ -85,7 +85,7 @@ pub(super) async fn list(
     prefix: &str,
 ) -> Result<Vec<(secret::Model, secret_version::Model)>> {
     let mut found = BTreeMap::new();
-    if !prefix.is_ascii() {
+    if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/')) {
         return Ok(Vec::new());
     }
     for begin in reach.prefixes() {

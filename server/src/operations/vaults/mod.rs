@@ -47,7 +47,8 @@ impl Change for Create {
         if let AnyCaller::Agent(agent) = &caller
             && let Some(human) = agent.agent.created_by
         {
-            crate::operations::policies::service::give_everything(unit, &self.keyring, &vault, human.into()).await?;
+            crate::operations::policies::service::give_everything(unit, &self.keyring, &vault, &caller, human.into())
+                .await?;
         }
         unit.record(caller.event(actions::VAULT_CREATE, ("vault", vault.id)));
         Ok(vault)
@@ -55,7 +56,8 @@ impl Change for Create {
 }
 
 pub(crate) async fn list(app: &App, caller: AnyCaller) -> Result<types::VaultListResponse> {
-    let vaults = rows::visible(app.database.readers(), &app.keyring, &caller.visible(), caller.session().now).await?;
+    let vaults =
+        rows::visible(app.database.readers(), &app.keyring, &caller.visible(), caller.session().now, None).await?;
     Ok(types::VaultListResponse { vaults: vaults.into_iter().map(convert::response).collect() })
 }
 

@@ -1,25 +1,28 @@
 //! The table `vault`.
 
 use crate::caller::Visible;
+use crate::caller::policy::{Conditions, Permission};
 use crate::error::Result;
 use crate::seal::Keyring;
 use crate::store::entity::{policy, vault};
 use crate::store::{Unit, is_authentic};
 use keepward_api::Timestamp;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use std::net::IpAddr;
 use uuid::Uuid;
 
 /// The vaults that a list may show, oldest first: those that the caller made or holds a live policy in, and all for admins,
-/// within an agent's binding.
+/// within an agent's binding. With `reading_from` a policy counts only if it gives reading now, from there.
 pub(super) async fn visible(
     connection: &impl ConnectionTrait,
     keyring: &Keyring,
     visible: &Visible,
     now: Timestamp,
+    reading_from: Option<IpAddr>,
 ) -> Result<Vec<vault::Model>> {
     let mut query = vault::Entity::find().filter(vault::Column::OrgId.eq(visible.org.0));
     if !visible.everything {
-        let granted = granted(connection, keyring, visible, now).await?;
+        let granted = granted(connection, keyring, visible, now, reading_from).await?;
         let made = Condition::all()
             .add(vault::Column::CreatedBy.eq(visible.principal.id()))
             .add(vault::Column::CreatedByType.eq(visible.principal.kind()));
@@ -37,6 +40,7 @@ async fn granted(
     keyring: &Keyring,
     visible: &Visible,
     now: Timestamp,
+    reading_from: Option<IpAddr>,
 ) -> Result<Vec<Uuid>> {
     let policies = policy::Entity::find()
         .filter(policy::Column::PrincipalId.eq(visible.principal.id()))
@@ -45,6 +49,13 @@ async fn granted(
         .all(connection)
         .await?;
     let live = policies.into_iter().filter(|policy| policy.expires_at.is_none_or(|end| end > now.microseconds()));
+    let live = live.filter(|policy| match reading_from {
+        None => true,
+        Some(address) => {
+            let may_read = policy.permissions & (Permission::Read as i64) != 0;
+            may_read && Conditions::stored(&policy.conditions).hold(now, address)
+        }
+    });
     let mut vaults: Vec<Uuid> =
         live.filter(|policy| is_authentic(&keyring.sub_keys.row, policy)).map(|policy| policy.vault_id).collect();
     vaults.sort_unstable();

@@ -5,9 +5,8 @@ use crate::caller::{AnyCaller, Visible};
 use crate::error::{Error, Result};
 use crate::seal::{Key, KeyId, Keyring};
 use crate::store::entity::vault;
-use crate::store::{Actor, Change, Database, Event, Outcome, Unit, insert_with_mac};
+use crate::store::{Actor, Change, Connection, Database, Event, Outcome, Unit, insert_with_mac};
 use keepward_api::{OrgId, UserId, VaultId, actions};
-use sea_orm::ConnectionTrait;
 use std::sync::Arc;
 
 /// The vault that holds the private keys of an organisation's agents.
@@ -75,7 +74,7 @@ impl Change for EnsureAgentKeys {
 }
 
 pub(crate) async fn agent_keys(
-    connection: &impl ConnectionTrait,
+    connection: &impl Connection,
     keyring: &Keyring,
     org: OrgId,
 ) -> Result<Option<vault::Model>> {
@@ -86,7 +85,7 @@ pub(crate) async fn agent_keys(
 pub(crate) async fn readable_ids(database: &Database, keyring: &Keyring, caller: &AnyCaller) -> Result<Vec<VaultId>> {
     let now = caller.session().now;
     let visible: Visible = caller.visible();
-    let vaults = rows::visible(database.readers(), keyring, &visible, now).await?;
+    let vaults = rows::visible(database.readers(), keyring, &visible, now, Some(caller.session().address)).await?;
     Ok(vaults.into_iter().filter(|vault| vault.name != AGENT_KEYS).map(|vault| VaultId(vault.id)).collect())
 }
 

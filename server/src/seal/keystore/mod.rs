@@ -35,6 +35,8 @@ pub trait Keystore: Send + Sync + 'static {
     fn unwrap(&self, kek: &Key, wrapped: &SealedBytes) -> Result<Dek>;
     /// A new Ed25519 key and its public half.
     fn create_signing_key(&self) -> Result<(Key, [u8; 32])>;
+    /// The public half of a signing key, from the key itself: what a database says of it proves nothing.
+    fn public_key(&self, key: &Key) -> Result<[u8; 32]>;
     /// Ed25519 (RFC 8032).
     fn sign(&self, key: &Key, message: &[u8]) -> Result<[u8; 64]>;
     /// Whether it can work now.

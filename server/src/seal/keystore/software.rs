@@ -27,10 +27,13 @@ const FILE_HEAD: &str = "keepward-master-key-v1 ";
 const MASTER: KeyId = KeyId(Uuid::nil());
 
 impl SoftwareKeystore {
-    /// Reads the master key, or makes the file when there is none.
-    pub fn open(file: &Path) -> Result<Self> {
+    /// Reads the master key; makes the file, if `may_create` for a new database.
+    pub fn open(file: &Path, may_create: bool) -> Result<Self> {
         let explain = |what: String| Error::internal(format!("the master key file {}: {what}", file.display()));
         if !file.exists() {
+            if !may_create {
+                return Err(explain("is missing, and the database can't be opened without it".to_owned()));
+            }
             create(file).map_err(|error| explain(format!("can't be made: {error}")))?;
         }
         let metadata = std::fs::metadata(file).map_err(|error| explain(format!("can't be read: {error}")))?;
@@ -118,6 +121,10 @@ impl Keystore for SoftwareKeystore {
         Ok((self.keep(&seed)?, public))
     }
 
+    fn public_key(&self, key: &Key) -> Result<[u8; 32]> {
+        Ok(SigningKey::from_bytes(self.key(key)?.expose()).verifying_key().to_bytes())
+    }
+
     fn sign(&self, key: &Key, message: &[u8]) -> Result<[u8; 64]> {
         Ok(SigningKey::from_bytes(self.key(key)?.expose()).sign(message).to_bytes())
     }
@@ -156,11 +163,11 @@ mod tests {
     fn the_master_key_file_is_made_once_and_guarded() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("master.key");
-        let first = SoftwareKeystore::open(&file).unwrap().check_value();
-        assert_eq!(SoftwareKeystore::open(&file).unwrap().check_value(), first);
+        let first = SoftwareKeystore::open(&file, true).unwrap().check_value();
+        assert_eq!(SoftwareKeystore::open(&file, false).unwrap().check_value(), first);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         std::fs::set_permissions(&file, open).unwrap();
-        assert!(SoftwareKeystore::open(&file).is_err());
+        assert!(SoftwareKeystore::open(&file, true).is_err());
     }
 }

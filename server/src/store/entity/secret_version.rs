@@ -1,4 +1,5 @@
-//! One version of a secret; everything but the counter is bound to its ciphertext.
+//! One version of a secret. Vault, path, version, kind, expiry and read limit are bound to its ciphertext; the counter,
+//! metadata, creator and times are not.
 
 use crate::store::SealedBytes;
 use sea_orm::entity::prelude::*;

@@ -13,7 +13,7 @@ pub struct Model {
     pub email: String,
     #[sea_orm(column_type = "Text")]
     pub display_name: String,
-    /// Argon2id in PHC form, keyed by a sub-key.
+    /// Argon2id keyed by a sub-key: format, salt, hash.
     pub password_hash: Option<SealedBytes>,
     #[sea_orm(column_type = "Text")]
     pub auth_method: String,
