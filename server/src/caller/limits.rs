@@ -33,7 +33,7 @@ enum Key {
     Login(u64, IpAddr),
     Principal(Uuid),
     /// Keys that are not known, from one network.
-    UnknownKey(IpAddr),
+    Unknown(IpAddr),
 }
 
 /// Seconds to wait, in whole ones and at least 1.
@@ -84,7 +84,7 @@ impl Limits {
     /// A key exchange that proved no key; a bucket of its own, so that a wrong key locks out no known one.
     pub fn charge_unknown_key(&self, address: IpAddr) -> Result<(), Wait> {
         self.charge_address(address)?;
-        self.take(Key::UnknownKey(network(address)), AUTHENTICATION, 1.0)
+        self.take(Key::Unknown(network(address)), AUTHENTICATION, 1.0)
     }
 
     /// Whether another login to this address may be tried from there.
