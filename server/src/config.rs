@@ -2,7 +2,7 @@
 //! few flags over both. Everything is checked at start, and every error is named at once.
 
 use crate::caller::Rate;
-use crate::caller::policy::parse_network;
+use crate::caller::conditions::parse_network;
 use crate::error::{Error, Result};
 use crate::store::DatabaseUrl;
 use ipnet::IpNet;

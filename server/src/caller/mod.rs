@@ -5,6 +5,7 @@
 //! decides from facts alone and answers a [`Grant`], without which no row is released, no body read and nothing written.
 
 mod activity;
+pub mod conditions;
 mod credential;
 mod facts;
 mod grant;

@@ -3,15 +3,12 @@
 //! Order: organisation, then an agent's binding, then scopes as a ceiling, then a policy that grants the action, or having
 //! created the vault, or being an admin of its organisation.
 
+use super::conditions::Conditions;
 use super::facts::Facts;
 use super::principal::Role;
 use crate::error::Error;
 use crate::store::Actor;
-use ipnet::IpNet;
-use jiff::civil::{Time, Weekday};
-use jiff::tz::TimeZone;
 use keepward_api::{PathPattern, PolicyId, SecretPath, Timestamp};
-use serde_json::{Map, Value};
 use std::net::IpAddr;
 
 /// What a policy can permit, as the bits that its row stores.
@@ -245,207 +242,9 @@ pub fn may_manage_agent(facts: &Facts) -> Decision {
     })
 }
 
-/// What must hold besides. A key that this version does not know denies.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Conditions {
-    ip_allowlist: Option<Vec<IpNet>>,
-    time_window: Option<TimeWindow>,
-    unknown: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct TimeWindow {
-    after: Time,
-    before: Time,
-    zone: TimeZone,
-    /// Of the day on which the window opens; empty: every day.
-    days: Vec<Weekday>,
-}
-
-impl Conditions {
-    /// Reads conditions; an error says which member is malformed and what would be right.
-    pub fn parse(conditions: &Map<String, Value>) -> Result<Self, String> {
-        let mut parsed = Self::default();
-        for (key, value) in conditions {
-            match key.as_str() {
-                "ip_allowlist" => parsed.ip_allowlist = Some(networks(value)?),
-                "time_window" => parsed.time_window = Some(TimeWindow::parse(value)?),
-                _ => parsed.unknown = true,
-            }
-        }
-        Ok(parsed)
-    }
-
-    /// What stands in a row; what can't be read denies.
-    pub fn stored(text: &str) -> Self {
-        let map = serde_json::from_str::<Map<String, Value>>(text).ok();
-        map.and_then(|map| Self::parse(&map).ok()).unwrap_or(Self { unknown: true, ..Self::default() })
-    }
-
-    pub fn hold(&self, now: Timestamp, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        !self.unknown
-            && self
-                .ip_allowlist
-                .as_ref()
-                .is_none_or(|networks| networks.iter().any(|network| network.contains(&address)))
-            && self.time_window.as_ref().is_none_or(|window| window.contains(now))
-    }
-}
-
-fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
-    let rule = || "`ip_allowlist` is a list of addresses and CIDRs such as 10.0.0.0/8".to_owned();
-    let items = value.as_array().filter(|items| items.len() <= 1000).ok_or_else(rule)?;
-    items.iter().map(|item| item.as_str().and_then(parse_network).ok_or_else(rule)).collect()
-}
-
-/// An address, or a network with its prefix length.
-pub fn parse_network(text: &str) -> Option<IpNet> {
-    text.parse::<IpNet>()
-        .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical())))
-}
-
-impl TimeWindow {
-    fn parse(value: &Value) -> Result<Self, String> {
-        let object =
-            value.as_object().ok_or("`time_window` is an object of `after`, `before`, `timezone` and `days`")?;
-        for key in object.keys() {
-            if !["after", "before", "timezone", "days"].contains(&key.as_str()) {
-                return Err(format!("`time_window` has no `{}`", key.chars().take(40).collect::<String>()));
-            }
-        }
-        let time = |name: &str| match object.get(name) {
-            None | Some(Value::Null) => Ok(Time::midnight()),
-            Some(value) => value.as_str().and_then(clock).ok_or_else(|| format!("`{name}` is a time such as 09:30")),
-        };
-        let zone = match object.get("timezone") {
-            None | Some(Value::Null) => TimeZone::UTC,
-            Some(value) => {
-                let zone = value.as_str().filter(|name| name.len() <= 64).and_then(|name| TimeZone::get(name).ok());
-                zone.ok_or("`timezone` is an IANA name such as Europe/Berlin")?
-            }
-        };
-        let days = match object.get("days") {
-            None | Some(Value::Null) => Vec::new(),
-            Some(value) => {
-                let days = value.as_array().map(|days| days.iter().map(|day| day.as_str().and_then(weekday)).collect());
-                days.flatten().ok_or("`days` is a list of mon, tue, wed, thu, fri, sat, sun")?
-            }
-        };
-        Ok(Self { after: time("after")?, before: time("before")?, zone, days })
-    }
-
-    /// From `after` (included) to `before`; over midnight where `before` is not later. A window belongs to the day on
-    /// which it opens.
-    fn contains(&self, now: Timestamp) -> bool {
-        // jiff ends a day before Timestamp does; a server that still runs then denies.
-        let Ok(instant) = jiff::Timestamp::from_microsecond(now.microseconds()) else { return false };
-        let local = instant.to_zoned(self.zone.clone());
-        let (time, today) = (local.time(), local.weekday());
-        let on = |day: Weekday| self.days.is_empty() || self.days.contains(&day);
-        if self.after < self.before {
-            return on(today) && self.after <= time && time < self.before;
-        }
-        (time >= self.after && on(today)) || (time < self.before && on(today.previous()))
-    }
-}
-
-fn clock(text: &str) -> Option<Time> {
-    let (hour, minute) = text.split_once(':')?;
-    let digits = |part: &str| {
-        (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i8>().ok()).flatten()
-    };
-    Time::new(digits(hour)?, digits(minute)?, 0, 0).ok()
-}
-
-fn weekday(text: &str) -> Option<Weekday> {
-    let days = [
-        ("monday", Weekday::Monday),
-        ("tuesday", Weekday::Tuesday),
-        ("wednesday", Weekday::Wednesday),
-        ("thursday", Weekday::Thursday),
-        ("friday", Weekday::Friday),
-        ("saturday", Weekday::Saturday),
-        ("sunday", Weekday::Sunday),
-    ];
-    let text = text.to_ascii_lowercase();
-    days.into_iter().find(|(name, _)| *name == text || name.get(..3) == Some(&text)).map(|(_, day)| day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn conditions(value: Value) -> Result<Conditions, String> {
-        Conditions::parse(value.as_object().unwrap())
-    }
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3));
-
-    #[test]
-    fn malformed_conditions() {
-        for bad in [
-            json!({"ip_allowlist": "10.0.0.0/8"}),
-            json!({"ip_allowlist": ["10.0.0.0/33"]}),
-            json!({"ip_allowlist": [1]}),
-            json!({"time_window": []}),
-            json!({"time_window": {"after": "9:00"}}),
-            json!({"time_window": {"after": "24:00"}}),
-            json!({"time_window": {"timezone": "Mars/Olympus"}}),
-            json!({"time_window": {"days": ["noday"]}}),
-            json!({"time_window": {"until": "10:00"}}),
-            json!({"time_window": {"days": "mon"}}),
-        ] {
-            assert!(conditions(bad.clone()).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn unknown_conditions_deny() {
-        assert!(!conditions(json!({"moon": "full"})).unwrap().hold(Timestamp::now(), HERE));
-        assert!(!Conditions::stored("not json").hold(Timestamp::now(), HERE));
-        assert!(conditions(json!({})).unwrap().hold(Timestamp::now(), HERE));
-    }
-
-    #[test]
-    fn addresses() {
-        let allow = |list: Value| conditions(json!({"ip_allowlist": list})).unwrap();
-        let now = Timestamp::now();
-        assert!(allow(json!(["10.0.0.0/8"])).hold(now, HERE));
-        assert!(allow(json!(["10.1.2.3"])).hold(now, "::ffff:10.1.2.3".parse().unwrap()));
-        assert!(!allow(json!(["10.1.2.4", "2001:db8::/32"])).hold(now, HERE));
-        assert!(!allow(json!([])).hold(now, HERE));
-    }
-
-    #[test]
-    fn windows() {
-        // 2026-01-05 is a Monday.
-        let window = |value: Value| conditions(json!({"time_window": value})).unwrap();
-        let office = window(json!({"after": "09:00", "before": "17:00", "timezone": "Europe/Berlin", "days": ["mon"]}));
-        for (time, inside) in [
-            ("2026-01-05T08:00:00Z", true),
-            ("2026-01-05T07:59:59Z", false),
-            ("2026-01-05T15:59:59Z", true),
-            ("2026-01-05T16:00:00Z", false),
-            ("2026-01-06T10:00:00Z", false),
-        ] {
-            assert_eq!(office.hold(at(time), HERE), inside, "{time}");
-        }
-        let night = window(json!({"after": "22:00", "before": "06:00", "days": ["Monday"]}));
-        for (time, inside) in [
-            ("2026-01-05T22:00:00Z", true),
-            ("2026-01-06T05:59:00Z", true),
-            ("2026-01-06T06:00:00Z", false),
-            ("2026-01-05T05:00:00Z", false),
-            ("2026-01-06T23:00:00Z", false),
-        ] {
-            assert_eq!(night.hold(at(time), HERE), inside, "{time}");
-        }
-    }
 
     #[test]
     fn ceilings() {

@@ -1,10 +1,11 @@
 //! The one statement of a request. It reads the tables of other modules, and writes none but when a row was last used.
 
 use super::activity::Used;
+use super::conditions::Conditions;
 use super::credential::{Credential, KeyKind};
 use super::facts::lookup::{Lookup, Nothing};
 use super::facts::{AgentFacts, Facts, Found, Live, PrincipalFacts, VaultFacts};
-use super::policy::{Ceiling, Conditions, PolicyFacts};
+use super::policy::{Ceiling, PolicyFacts};
 use super::principal::{AgentCaller, AnyCaller, PersonalKey, Role, Session, UserCaller};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;

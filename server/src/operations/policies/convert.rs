@@ -1,6 +1,7 @@
 //! Policies between wire and rows.
 
-use crate::caller::policy::{Conditions, Permission};
+use crate::caller::conditions::Conditions;
+use crate::caller::policy::Permission;
 use crate::error::{Error, Result};
 use crate::operations::checks;
 use crate::store::Actor;

@@ -1,7 +1,8 @@
 //! The table `vault`.
 
 use crate::caller::Visible;
-use crate::caller::policy::{Conditions, Permission};
+use crate::caller::conditions::Conditions;
+use crate::caller::policy::Permission;
 use crate::error::Result;
 use crate::seal::Keyring;
 use crate::store::entity::{policy, vault};
