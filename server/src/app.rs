@@ -1,7 +1,7 @@
 //! Everything that a running server is made of.
 
 use crate::audit::{Chains, Refusals};
-use crate::caller::{Activity, Limits, Passwords, Tokens};
+use crate::caller::{Activity, Limits, Logins, Passwords, Tokens};
 use crate::config::Config;
 use crate::error::Result;
 use crate::seal::Keyring;
@@ -26,6 +26,7 @@ pub struct App {
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub limits: Limits,
+    pub logins: Logins,
     pub refusals: Refusals,
     pub activity: Activity,
     pub(crate) in_work: Arc<Semaphore>,
@@ -66,6 +67,7 @@ impl App {
             tokens: Tokens::new(Arc::clone(&keyring))?,
             passwords: Passwords::new(Arc::clone(&keyring)),
             limits: Limits::new(config.rate_limit),
+            logins: Logins::new(config.rate_limit.is_some()),
             refusals: Refusals::default(),
             activity: Activity::default(),
             in_work: Arc::new(Semaphore::new(MAX_IN_WORK)),

@@ -2,7 +2,7 @@
 //! synced before the next request goes out.
 
 use keepward::Client;
-use keepward_tests::{Organisation, OwnServer, command};
+use keepward_tests::{Mount, Organisation, OwnServer, command};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -98,17 +98,7 @@ async fn acknowledged_writes_and_events_survive_twenty_kills() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_writes_survive_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |program: &str, arguments: &[&str]| {
-        std::process::Command::new(program)
-            .args(arguments)
-            .arg(folder.path())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    if !run("mount", &["-t", "tmpfs", "-o", "size=6m", "none"]) {
-        eprintln!("not shown: this machine does not let the test mount a file system");
-        return;
-    }
+    let Some(mount) = Mount::tmpfs(folder.path(), "size=6m") else { return };
     let data = folder.path().join("data");
     let server = OwnServer::start(&data, &[("KEEPWARD_MIN_FREE", "0")]);
     let organisation = Organisation::on(&server.url).await;
@@ -131,7 +121,7 @@ async fn acknowledged_writes_survive_a_full_disk() {
         }
     }
     assert_eq!(refused, 20, "the disk did not fill");
-    assert!(run("mount", &["-o", "remount,size=64m"]));
+    mount.change("size=64m");
     client.secrets().put(vault, "again", "v").await.unwrap();
     acknowledged.push("again".to_owned());
     server.kill();
@@ -143,5 +133,4 @@ async fn acknowledged_writes_survive_a_full_disk() {
     }
     drop(server);
     assert!(command(&data).args(["audit", "verify"]).status().unwrap().success());
-    assert!(run("umount", &[]));
 }

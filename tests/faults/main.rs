@@ -2,7 +2,9 @@
 
 mod audit_trail;
 mod database;
+mod jobs;
 mod kill;
+mod limits;
 mod load;
 mod plaintext;
 mod readme;

@@ -1,6 +1,6 @@
 //! Starting: what a server refuses, and says so; stopping.
 
-use keepward_tests::{Organisation, OwnServer, command};
+use keepward_tests::{Mount, Organisation, OwnServer, command};
 use std::path::Path;
 
 fn refusal(data_dir: &Path, settings: &[(&str, &str)]) -> String {
@@ -68,21 +68,8 @@ async fn a_corrupt_database_is_refused() {
 #[tokio::test]
 async fn a_read_only_data_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |program: &str, arguments: &[&str]| {
-        std::process::Command::new(program)
-            .args(arguments)
-            .arg(folder.path())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    if !run("mount", &["-t", "tmpfs", "-o", "ro,size=1m", "none"]) {
-        // Mounting needs a privilege that not every machine gives; what it would show is then not shown.
-        eprintln!("not shown: this machine does not let the test mount a file system");
-        return;
-    }
-    let outcome = OwnServer::try_start(folder.path(), &[]).map(drop);
-    assert!(run("umount", &[]));
-    let said = outcome.unwrap_err();
+    let Some(_mount) = Mount::tmpfs(folder.path(), "ro,size=1m") else { return };
+    let said = OwnServer::try_start(folder.path(), &[]).map(drop).unwrap_err();
     assert!(said.contains("data folder") && said.contains("can't be written"), "{said}");
 }
 

@@ -42,6 +42,15 @@ impl Answer {
     }
 }
 
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        text: response.text().await.unwrap(),
+    }
+}
+
 impl Http {
     pub fn new(url: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -53,6 +62,13 @@ impl Http {
     pub async fn send(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<&Value>) -> Answer {
         let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
         self.send_raw(method, path, bearer, body).await
+    }
+
+    /// Sends a request as a trusted proxy would: for a client with this address.
+    pub async fn send_from(&self, address: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        answer(request.header("x-forwarded-for", address).json(body)).await
     }
 
     /// Sends a request with a body of any kind.
@@ -74,12 +90,7 @@ impl Http {
             }
             request = request.body(body);
         }
-        let response = request.send().await.unwrap();
-        Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: response.text().await.unwrap(),
-        }
+        answer(request).await
     }
 
     pub async fn get(&self, path: &str, bearer: &str) -> Answer {

@@ -1,7 +1,6 @@
 //! Rates: token buckets by address until a credential is proven, then by principal.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash};
+use super::recent::Recent;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -17,47 +16,38 @@ pub struct Rate {
 /// Public authentication, and exchange of one key: 5 at once, then 1 a second.
 const AUTHENTICATION: Rate = Rate { per_second: 1.0, burst: 5.0 };
 
-/// Failed logins to one address from one network: 5, then one in 10 seconds.
-const LOGIN: Rate = Rate { per_second: 0.1, burst: 5.0 };
-
-/// Buckets kept; the ones not used for longest are forgotten first (a forgotten bucket is a full one).
-const MAX_BUCKETS: usize = 100_000;
-
 /// Whom a bucket is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     Address(IpAddr),
     AuthenticationFrom(IpAddr),
     Exchange(Uuid),
-    /// Failed logins to one mail address from one network, so that a guesser locks out nobody but itself.
-    Login(u64, IpAddr),
     Principal(Uuid),
     /// Keys that are not known, from one network.
     Unknown(IpAddr),
 }
 
 /// Seconds to wait, in whole ones and at least 1.
-type Wait = u64;
+pub type Wait = u64;
 
 /// All buckets, or none where limits are off.
 pub struct Limits {
-    buckets: Option<Mutex<Buckets>>,
+    buckets: Option<Mutex<Recent<Key, Bucket>>>,
     requests: Rate,
-    hasher: std::hash::RandomState,
 }
 
 impl Limits {
     /// `None` turns every limit off.
     pub fn new(requests: Option<Rate>) -> Self {
-        let buckets = requests.map(|_| Mutex::new(Buckets::default()));
-        Self { buckets, requests: requests.unwrap_or(AUTHENTICATION), hasher: std::hash::RandomState::new() }
+        let buckets = requests.map(|_| Mutex::default());
+        Self { buckets, requests: requests.unwrap_or(AUTHENTICATION) }
     }
 
     fn take(&self, key: Key, rate: Rate, cost: f64) -> Result<(), Wait> {
         match &self.buckets {
             None => Ok(()),
             Some(buckets) => {
-                buckets.lock().unwrap_or_else(PoisonError::into_inner).take(key, rate, cost, Instant::now())
+                take(&mut buckets.lock().unwrap_or_else(PoisonError::into_inner), key, rate, cost, Instant::now())
             }
         }
     }
@@ -87,15 +77,6 @@ impl Limits {
         self.take(Key::Unknown(network(address)), AUTHENTICATION, 1.0)
     }
 
-    /// Whether another login to this address may be tried from there.
-    pub fn look_at_login(&self, email: &str, address: IpAddr) -> Result<(), Wait> {
-        self.take(Key::Login(self.hasher.hash_one(email), network(address)), LOGIN, 0.0)
-    }
-
-    pub fn charge_failed_login(&self, email: &str, address: IpAddr) -> Result<(), Wait> {
-        self.take(Key::Login(self.hasher.hash_one(email), network(address)), LOGIN, 1.0)
-    }
-
     /// One exchange of a key that is known, so that a fleet behind one address works.
     pub fn charge_key_exchange(&self, principal: Uuid) -> Result<(), Wait> {
         self.take(Key::Exchange(principal), AUTHENTICATION, 1.0)
@@ -116,58 +97,46 @@ struct Bucket {
     filled: Instant,
 }
 
-/// Two generations: when the young one is full it becomes the old one, and what was old is forgotten.
-#[derive(Default)]
-struct Buckets {
-    young: HashMap<Key, Bucket>,
-    old: HashMap<Key, Bucket>,
-}
-
-impl Buckets {
-    fn take(&mut self, key: Key, rate: Rate, cost: f64, now: Instant) -> Result<(), Wait> {
-        let known = self.young.get(&key).or_else(|| self.old.get(&key)).copied();
-        let mut bucket = known.unwrap_or(Bucket { tokens: rate.burst, filled: now });
-        let passed = now.saturating_duration_since(bucket.filled).as_secs_f64();
-        bucket.tokens = (bucket.tokens + passed * rate.per_second).min(rate.burst);
-        bucket.filled = now;
-        let has_one = bucket.tokens >= 1.0;
-        if has_one {
-            bucket.tokens -= cost;
-        }
-        let wait = ((1.0 - bucket.tokens) / rate.per_second).ceil().clamp(1.0, 3600.0);
-        if self.young.len() >= MAX_BUCKETS / 2 && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(key, bucket);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
-        if has_one { Ok(()) } else { Err(wait as Wait) }
+fn take(buckets: &mut Recent<Key, Bucket>, key: Key, rate: Rate, cost: f64, now: Instant) -> Result<(), Wait> {
+    let mut bucket = buckets.get(&key).unwrap_or(Bucket { tokens: rate.burst, filled: now });
+    let passed = now.saturating_duration_since(bucket.filled).as_secs_f64();
+    bucket.tokens = (bucket.tokens + passed * rate.per_second).min(rate.burst);
+    bucket.filled = now;
+    let has_one = bucket.tokens >= 1.0;
+    if has_one {
+        bucket.tokens -= cost;
     }
+    let wait = ((1.0 - bucket.tokens) / rate.per_second).ceil().clamp(1.0, 3600.0);
+    buckets.put(key, bucket);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
+    if has_one { Ok(()) } else { Err(wait as Wait) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caller::recent::MAX_ENTRIES;
     use std::time::Duration;
 
     #[test]
     fn a_burst_then_a_rate() {
-        let (mut buckets, start) = (Buckets::default(), Instant::now());
+        let (mut buckets, start) = (Recent::default(), Instant::now());
         let key = Key::Principal(Uuid::nil());
         for _ in 0..5 {
-            assert_eq!(buckets.take(key, AUTHENTICATION, 1.0, start), Ok(()));
+            assert_eq!(take(&mut buckets, key, AUTHENTICATION, 1.0, start), Ok(()));
         }
-        assert_eq!(buckets.take(key, AUTHENTICATION, 1.0, start), Err(1));
-        assert_eq!(buckets.take(key, AUTHENTICATION, 0.0, start), Err(1), "a look sees an empty bucket");
-        assert_eq!(buckets.take(key, AUTHENTICATION, 1.0, start + Duration::from_secs(1)), Ok(()));
+        assert_eq!(take(&mut buckets, key, AUTHENTICATION, 1.0, start), Err(1));
+        assert_eq!(take(&mut buckets, key, AUTHENTICATION, 0.0, start), Err(1), "a look sees an empty bucket");
+        assert_eq!(take(&mut buckets, key, AUTHENTICATION, 1.0, start + Duration::from_secs(1)), Ok(()));
     }
 
     #[test]
     fn memory_is_bounded() {
-        let (mut buckets, now) = (Buckets::default(), Instant::now());
+        let (mut buckets, now) = (Recent::default(), Instant::now());
         for n in 0..300_000u128 {
-            let _ = buckets.take(Key::Principal(Uuid::from_u128(n)), AUTHENTICATION, 1.0, now);
+            let _ = take(&mut buckets, Key::Principal(Uuid::from_u128(n)), AUTHENTICATION, 1.0, now);
         }
-        assert!(buckets.young.len() + buckets.old.len() <= MAX_BUCKETS);
+        assert!(buckets.len() <= MAX_ENTRIES);
     }
 
     #[test]

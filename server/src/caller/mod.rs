@@ -10,9 +10,11 @@ mod credential;
 mod facts;
 mod grant;
 mod limits;
+mod logins;
 mod password;
 pub mod policy;
 mod principal;
+mod recent;
 mod rows;
 mod tokens;
 
@@ -20,7 +22,8 @@ pub use activity::Activity;
 pub use credential::{Credential, KeyKind, NewKey, hash_key, new_key, parse_bearer};
 pub use facts::{Facts, Found, Live, Pending, lookup};
 pub use grant::{Grant, Unread, action};
-pub use limits::{Limits, Rate, network};
+pub use limits::{Limits, Rate, Wait, network};
+pub use logins::Logins;
 pub use password::{Passwords, check_rule};
 pub use principal::{
     AgentCaller, AnyCaller, CallerKind, FromLive, OkOrCreated, OperatorCaller, Role, Session, UserCaller, Visible,

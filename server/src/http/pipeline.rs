@@ -174,8 +174,11 @@ async fn prove<L: Lookup>(
     incoming: &mut Incoming,
     key: Option<&L>,
 ) -> Result<(AnyCaller, Option<Found<L>>)> {
-    single_authorization(incoming)?;
     let (address, now) = (incoming.address, incoming.now);
+    if let Err(error) = single_authorization(incoming) {
+        app.limits.charge_address(address).map_err(limited)?;
+        return Err(error);
+    }
     let header = incoming.headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
     let has_header = header.is_some();
     let credential = parse_bearer(header, &app.tokens, &app.keyring.sub_keys, now).map(Arc::new);

@@ -210,24 +210,26 @@ async fn collect(
             let frame = frame.map_err(|_| Error::invalid("The body ended before its length."))?;
             let Ok(data) = frame.into_data() else { continue };
             if bytes.len() + data.len() > limit {
-                return Ok::<_, Error>(None);
+                return Ok::<_, Error>(Err(Error::TooLarge { limit }));
             }
             let more = u32::try_from(data.len()).unwrap_or(u32::MAX);
-            let more =
-                Arc::clone(memory).try_acquire_many_owned(more).map_err(|_| Error::Unavailable { cause: None })?;
+            let Ok(more) = Arc::clone(memory).try_acquire_many_owned(more) else {
+                return Ok(Err(Error::Unavailable { cause: None }));
+            };
             match &mut room {
                 Some(room) => room.merge(more),
                 None => room = Some(more),
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(Some(bytes))
+        Ok(Ok(bytes))
     };
     match tokio::time::timeout(BODY_TIME, reading).await.map_err(|_| slow())?? {
-        Some(bytes) => Ok((bytes.into(), room)),
-        None => {
+        Ok(bytes) => Ok((bytes.into(), room)),
+        Err(too_much) => {
+            drop(room);
             drain(body).await;
-            Err(Error::TooLarge { limit })
+            Err(too_much)
         }
     }
 }

@@ -11,6 +11,7 @@ use sea_orm::{
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// Units in one transaction at most.
@@ -56,6 +57,7 @@ impl Unit<'_> {
 #[derive(Clone)]
 pub struct Committer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    works: Arc<AtomicBool>,
 }
 
 impl Committer {
@@ -67,7 +69,14 @@ impl Committer {
         min_free_bytes: u64,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(1024);
-        (Self { queue }, tokio::spawn(run(database, journal, min_free_bytes, waiting)))
+        let works = Arc::new(AtomicBool::new(true));
+        let task = tokio::spawn(run(database, journal, min_free_bytes, waiting, Arc::clone(&works)));
+        (Self { queue, works }, task)
+    }
+
+    /// Whether the last transaction was committed.
+    pub fn works(&self) -> bool {
+        self.works.load(Ordering::Relaxed)
     }
 
     /// Applies a change that records at least one event, and answers when it is durable.
@@ -182,6 +191,7 @@ async fn run(
     journal: Arc<dyn Journal>,
     min_free_bytes: u64,
     mut waiting: mpsc::Receiver<Box<dyn Job>>,
+    works: Arc<AtomicBool>,
 ) {
     while let Some(first) = waiting.recv().await {
         let mut batch = vec![first];
@@ -192,18 +202,22 @@ async fn run(
         }
         if database.free_bytes().is_ok_and(|free| free < min_free_bytes) {
             tracing::error!(min_free_bytes, "the disk is nearly full: nothing is written");
+            works.store(false, Ordering::Relaxed);
             batch.into_iter().for_each(|job| job.settle(false));
             continue;
         }
         // A task of its own: a panic in a unit fails this batch (its answers are dropped, so 503) and no later one.
         let (database, journal) = (Arc::clone(&database), Arc::clone(&journal));
-        if let Err(error) = tokio::spawn(async move { transact(&database, journal.as_ref(), batch).await }).await {
+        let done = tokio::spawn(async move { transact(&database, journal.as_ref(), batch).await }).await;
+        works.store(matches!(done, Ok(true)), Ordering::Relaxed);
+        if let Err(error) = done {
             tracing::error!(%error, "a unit panicked");
         }
     }
 }
 
-async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box<dyn Job>>) {
+/// Runs a batch and answers each of its units; true if it was committed.
+async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box<dyn Job>>) -> bool {
     let committed = match attempt(database, journal, &mut batch).await {
         Ok(()) => true,
         Err(error) => {
@@ -215,6 +229,7 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
     for job in batch {
         job.settle(committed);
     }
+    committed
 }
 
 async fn attempt(database: &Database, journal: &dyn Journal, batch: &mut [Box<dyn Job>]) -> Result<()> {

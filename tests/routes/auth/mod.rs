@@ -1,4 +1,7 @@
 mod agent_token;
-mod login;
+mod api_key_token;
+mod jwks;
+mod refresh;
 mod revoke;
 mod signup;
+mod token;

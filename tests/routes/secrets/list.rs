@@ -38,6 +38,22 @@ async fn a_list_holds_what_the_caller_may_read() {
 }
 
 #[tokio::test]
+async fn hundreds_of_policies_are_one_list() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    let (agent, key) = organisation.agent().await;
+    for n in 0..300 {
+        organisation.grant(vault, &format!("p{n:03}/*"), agent, &[Read]).await;
+    }
+    for path in ["p000/a", "p001/b/c", "p127/a", "p255/a", "p256/a", "p299/z", "p300/a", "q"] {
+        organisation.owner.secrets().put(vault, path, "v").await.unwrap();
+    }
+    let agent = organisation.as_agent(&key);
+    assert_eq!(paths(&agent, vault, None).await, ["p000/a", "p127/a", "p255/a", "p256/a", "p299/z"]);
+    assert_eq!(paths(&agent, vault, Some("p2")).await, ["p255/a", "p256/a", "p299/z"]);
+}
+
+#[tokio::test]
 async fn scopes_are_a_ceiling_over_policies() {
     let organisation = Organisation::new().await;
     let vault = organisation.vault().await;

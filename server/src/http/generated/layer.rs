@@ -202,7 +202,7 @@ pub(crate) static AGENT_ENROLL: OperationMeta = OperationMeta {
     refusal: "agent.enroll",
     rate: Rate::Authentication,
     planned: true,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static AGENT_REGISTER: OperationMeta = OperationMeta {
     id: "agent_register",
@@ -358,7 +358,7 @@ pub(crate) static AUTH_SIGNUP: OperationMeta = OperationMeta {
     refusal: "user.create",
     rate: Rate::Authentication,
     planned: false,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static AUTH_TOKEN: OperationMeta = OperationMeta {
     id: "auth_token",
@@ -371,7 +371,7 @@ pub(crate) static AUTH_TOKEN: OperationMeta = OperationMeta {
     refusal: "auth.success",
     rate: Rate::Authentication,
     planned: false,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static AUTH_REVOKE: OperationMeta = OperationMeta {
     id: "auth_revoke",
@@ -397,7 +397,7 @@ pub(crate) static AUTH_AGENT_TOKEN: OperationMeta = OperationMeta {
     refusal: "auth.success",
     rate: Rate::Key,
     planned: false,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static AUTH_API_KEY_TOKEN: OperationMeta = OperationMeta {
     id: "auth_api_key_token",
@@ -410,7 +410,7 @@ pub(crate) static AUTH_API_KEY_TOKEN: OperationMeta = OperationMeta {
     refusal: "auth.success",
     rate: Rate::Key,
     planned: false,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static AUTH_REFRESH: OperationMeta = OperationMeta {
     id: "auth_refresh",
@@ -423,7 +423,7 @@ pub(crate) static AUTH_REFRESH: OperationMeta = OperationMeta {
     refusal: "auth.refresh",
     rate: Rate::Authentication,
     planned: false,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static AUTH_VERIFY_EMAIL: OperationMeta = OperationMeta {
     id: "auth_verify_email",
@@ -436,7 +436,7 @@ pub(crate) static AUTH_VERIFY_EMAIL: OperationMeta = OperationMeta {
     refusal: "user.verify_email",
     rate: Rate::Authentication,
     planned: true,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static AUTH_GOOGLE: OperationMeta = OperationMeta {
     id: "auth_google",
@@ -449,7 +449,7 @@ pub(crate) static AUTH_GOOGLE: OperationMeta = OperationMeta {
     refusal: "auth.success",
     rate: Rate::Authentication,
     planned: true,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static AUTH_JWKS: OperationMeta = OperationMeta {
     id: "auth_jwks",
@@ -735,7 +735,7 @@ pub(crate) static DEVICE_CODE: OperationMeta = OperationMeta {
     refusal: "device.request",
     rate: Rate::Authentication,
     planned: true,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static DEVICE_TOKEN: OperationMeta = OperationMeta {
     id: "device_token",
@@ -748,7 +748,7 @@ pub(crate) static DEVICE_TOKEN: OperationMeta = OperationMeta {
     refusal: "auth.success",
     rate: Rate::Authentication,
     planned: true,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static DEVICE_STATUS: OperationMeta = OperationMeta {
     id: "device_status",
@@ -878,7 +878,7 @@ pub(crate) static MFA_VERIFY: OperationMeta = OperationMeta {
     refusal: "auth.success",
     rate: Rate::Authentication,
     planned: true,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static MFA_DISABLE: OperationMeta = OperationMeta {
     id: "mfa_disable",
@@ -1112,7 +1112,7 @@ pub(crate) static SHARE_ACCESS: OperationMeta = OperationMeta {
     refusal: "share.access",
     rate: Rate::Principal,
     planned: true,
-    max_body: 5242880usize,
+    max_body: 65536usize,
 };
 pub(crate) static SHARE_REVOKE: OperationMeta = OperationMeta {
     id: "share_revoke",

@@ -56,15 +56,16 @@ pub(crate) async fn token(
 ) -> Result<Recorded<types::LoginResponse>> {
     let request = body.read(&visitor.admit()).await?;
     let email = request.email.as_str();
-    app.limits.look_at_login(email, visitor.address).map_err(limited)?;
+    let attempt = app.logins.begin(email, visitor.address).map_err(limited)?;
     let user = rows::user_by_email(app.database.readers(), &app.keyring, email).await?;
     let stored = user.as_ref().and_then(|user| user.password_hash.as_ref());
     let is_right = app.passwords.verify(request.password, stored).await?;
     let Some(user) = user.filter(|user| is_right && user.is_active) else {
         app.refusals.count(network(visitor.address), "auth.failure");
-        app.limits.charge_failed_login(email, visitor.address).map_err(limited)?;
+        attempt.failed();
         return Err(Error::Unauthenticated { detail: "Mail address or password is wrong." });
     };
+    attempt.succeeded();
     let actor = Actor::User(UserId(user.id));
     let claims = Claims::new(actor, OrgId(user.org_id), user.generation, visitor.now, USER_TOKEN_SECONDS);
     let token = app.tokens.issue(&claims).await?;

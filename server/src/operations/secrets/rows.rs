@@ -4,9 +4,8 @@ use crate::caller::policy::Reach;
 use crate::error::{Error, Result};
 use crate::store::entity::{secret, secret_version};
 use crate::store::{Unit, insert};
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef};
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Counts one read of a version, unless its reads are used up, or it is not the newest version of a live secret any more.
@@ -76,6 +75,9 @@ fn after(prefix: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Ranges in one statement at most: two values each, padded to a power of two so that few statement texts serve all.
+const MAX_RANGES: usize = 256;
+
 /// Live secrets with their newest version under the caller's reach and a prefix, in the order of their paths: a range of
 /// the index for each prefix of the reach, never the whole vault to be sieved.
 pub(super) async fn list(
@@ -84,31 +86,42 @@ pub(super) async fn list(
     reach: &Reach,
     prefix: &str,
 ) -> Result<Vec<(secret::Model, secret_version::Model)>> {
-    let mut found = BTreeMap::new();
     if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/')) {
         return Ok(Vec::new());
     }
-    for begin in reach.prefixes() {
-        let begin = if prefix.starts_with(begin) { prefix } else { begin };
-        if !begin.starts_with(prefix) {
-            continue;
-        }
+    let begins = reach.prefixes().into_iter().filter_map(|begin| match begin {
+        begin if begin.starts_with(prefix) => Some(begin),
+        begin if prefix.starts_with(begin) => Some(prefix),
+        _ => None,
+    });
+    let begins: Vec<&str> = begins.collect();
+    let mut found = Vec::new();
+    for begins in begins.chunks(MAX_RANGES) {
         let mut query = secret::Entity::find()
             .select_also(secret_version::Entity)
             .join(JoinType::InnerJoin, newest())
             .filter(secret::Column::VaultId.eq(vault))
-            .filter(secret::Column::DeletedAt.is_null());
-        if let Some(end) = after(begin) {
-            query = query.filter(secret::Column::Path.gte(begin)).filter(secret::Column::Path.lt(end));
+            .filter(secret::Column::DeletedAt.is_null())
+            .order_by_asc(secret::Column::Path);
+        let mut ranges: Vec<_> = begins.iter().filter_map(|begin| Some(((*begin).to_owned(), after(begin)?))).collect();
+        // No range is the range of everything: the empty prefix.
+        if !ranges.is_empty() {
+            // A range from a text to itself holds nothing.
+            ranges.resize(ranges.len().next_power_of_two(), Default::default());
+            let ranges = Query::select().expr(Expr::col(Asterisk)).from_values(ranges, "v").to_owned();
+            let (path, of) =
+                ((secret::Entity, secret::Column::Path), |bound: &'static str| Expr::col(("range", bound)));
+            let within = Expr::col(path).gte(of("column1")).and(Expr::col(path).lt(of("column2")));
+            QuerySelect::query(&mut query).join_subquery(JoinType::InnerJoin, ranges, "range", within);
         }
-        for (secret, version) in query.order_by_asc(secret::Column::Path).all(connection).await? {
+        for (secret, version) in query.all(connection).await? {
             let version = version.ok_or_else(|| Error::internal("a secret without its newest version"))?;
             if secret.path.parse().is_ok_and(|path| reach.covers(&path)) {
-                found.insert(secret.path.clone(), (secret, version));
+                found.push((secret, version));
             }
         }
     }
-    Ok(found.into_values().collect())
+    Ok(found)
 }
 
 /// From a secret to its newest version.

@@ -34,12 +34,3 @@ async fn a_bad_authorization_header_is_ignored_on_public_operations() {
     let answer = organisation.http.send("POST", "/v1/auth/token", Some("expired"), Some(&body)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
-
-#[tokio::test]
-async fn refresh_answers_400_as_the_contract_says() {
-    let organisation = Organisation::new().await;
-    let body = json!({"refresh_token": "x"});
-    let answer = organisation.http.send("POST", "/v1/auth/refresh", None, Some(&body)).await;
-    assert!(answer.is_problem(400), "{answer:?}");
-    assert_eq!(answer.json()["detail"], "Refresh tokens not yet implemented");
-}
