@@ -3,7 +3,7 @@
 use crate::audit::{Chains, Refusals};
 use crate::caller::{Activity, Limits, Logins, Passwords, Tokens};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::seal::keystore::SoftwareKeystore;
 use crate::store::{Committer, Database, migrate};
@@ -33,6 +33,17 @@ pub struct App {
     pub(crate) body_memory: Arc<Semaphore>,
 }
 
+/// What a database is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// To be a server; a file then has no other.
+    Serve,
+    /// To bring it to this version, or to make it.
+    Migrate,
+    /// For a command beside the servers, on a database that is there.
+    Beside,
+}
+
 /// The committer's task; it has to be waited for after the last handle is gone.
 pub struct Writing(JoinHandle<()>);
 
@@ -46,21 +57,24 @@ impl Writing {
 }
 
 impl App {
-    /// Opens database and keys; `exclusively` as the data folder's one server.
-    pub async fn open(config: Config, exclusively: bool) -> Result<(Self, Writing)> {
-        if !exclusively {
-            config.database.must_exist()?;
-        }
+    /// Opens database and keys, and makes them where there are none.
+    pub async fn open(config: Config, how: Open) -> Result<(Self, Writing)> {
         config.prepare_data_dir()?;
-        let is_new = config.database.must_exist().is_err();
-        let database = match exclusively {
-            true => Database::open_exclusively(&config.database).await?,
-            false => Database::open(&config.database).await?,
+        let database = match how {
+            Open::Migrate if config.database.exists() => Database::open(&config.database).await?,
+            Open::Serve | Open::Migrate => Database::open_to_serve(&config.database).await?,
+            Open::Beside => Database::open(&config.database).await?,
         };
         let database = Arc::new(database);
+        let lock = database.lock_start().await?;
         migrate(&database).await?;
+        let is_new = Keyring::is_new(database.readers()).await?;
+        if is_new && how == Open::Beside {
+            return Err(Error::internal("this database has no keys yet: start the server, or run `migrate`, first"));
+        }
         let keystore = Arc::new(SoftwareKeystore::open(&config.master_key_file, is_new)?);
         let keyring = Arc::new(Keyring::open(keystore, database.readers()).await?);
+        lock.release().await;
         let journal = Arc::new(Chains::new(Arc::clone(&keyring)));
         let (committer, task) = Committer::start(Arc::clone(&database), journal, config.min_free_bytes);
         let app = Self {

@@ -1,6 +1,6 @@
 //! The binary's commands.
 
-use crate::app::App;
+use crate::app::{App, Open};
 use crate::audit::{self, SERVER_CHAIN, SignedHeads};
 use crate::caller::{Role, check_rule};
 use crate::config::{Config, Flags, SETTINGS};
@@ -108,8 +108,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         command => {
-            let makes = matches!(command, Command::Migrate) && config.database.must_exist().is_err();
-            let (app, writing) = App::open(config, makes).await?;
+            let how = if matches!(command, Command::Migrate) { Open::Migrate } else { Open::Beside };
+            let (app, writing) = App::open(config, how).await?;
             let outcome = host(&app, command).await;
             close(app, writing).await;
             outcome
@@ -219,7 +219,7 @@ async fn close(app: App, writing: crate::app::Writing) {
 }
 
 async fn serve(config: Config) -> Result<()> {
-    let (app, writing) = App::open(config, true).await?;
+    let (app, writing) = App::open(config, Open::Serve).await?;
     let app = Arc::new(app);
     let listening = http::listen(Arc::clone(&app))?;
     let (stop, stopping) = watch::channel(false);

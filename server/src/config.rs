@@ -4,7 +4,7 @@
 use crate::caller::Rate;
 use crate::caller::conditions::parse_network;
 use crate::error::{Error, Result};
-use crate::store::DatabaseUrl;
+use crate::store::{DatabaseUrl, PostgresUrl};
 use ipnet::IpNet;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -63,6 +63,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("KEEPWARD_RATE_LIMIT", "100/s,200"),
     ("KEEPWARD_TRUSTED_PROXIES", ""),
     ("KEEPWARD_MIN_FREE", "256MB"),
+    ("KEEPWARD_UNSAFE_POSTGRES", "false"),
     ("KEEPWARD_LOG", "info"),
 ];
 
@@ -228,16 +229,8 @@ fn check(reading: &mut Reading) -> Option<Config> {
         false => Some(SocketAddr::from(([127, 0, 0, 1], 8443))),
     };
     let data_dir = PathBuf::from(reading.text("KEEPWARD_DATA_DIR").unwrap_or("./keepward-data"));
-    let database = match reading.text("KEEPWARD_DATABASE_URL") {
-        None => Some(DatabaseUrl::Sqlite(data_dir.join("keepward.db"))),
-        Some(_) => {
-            reading.parsed("KEEPWARD_DATABASE_URL", "sqlite:<file> (postgres comes with a later version)", |text| {
-                let path = text.strip_prefix("sqlite:")?;
-                let path = path.strip_prefix("//").unwrap_or(path);
-                (!path.is_empty()).then(|| DatabaseUrl::Sqlite(PathBuf::from(path)))
-            })
-        }
-    };
+    let unsafe_postgres = reading.parsed("KEEPWARD_UNSAFE_POSTGRES", "true or false", flag).unwrap_or(false);
+    let database = database(reading, &data_dir, unsafe_postgres);
     let tls = match (reading.text("KEEPWARD_TLS_CERT"), reading.text("KEEPWARD_TLS_KEY")) {
         (Some(certificate), Some(key)) => Some(Tls { certificate: certificate.into(), key: key.into() }),
         (None, None) => None,
@@ -293,6 +286,25 @@ fn check(reading: &mut Reading) -> Option<Config> {
         trusted_proxies,
         min_free_bytes,
         log: log.unwrap_or(tracing::Level::INFO),
+    })
+}
+
+fn database(reading: &mut Reading, data_dir: &Path, unsafe_postgres: bool) -> Option<DatabaseUrl> {
+    const NAME: &str = "KEEPWARD_DATABASE_URL";
+    let Some(text) = reading.text(NAME) else { return Some(DatabaseUrl::Sqlite(data_dir.join("keepward.db"))) };
+    if text.starts_with("postgres") {
+        return match PostgresUrl::parse(text, unsafe_postgres) {
+            Ok(url) => Some(DatabaseUrl::Postgres(url)),
+            Err(why) => {
+                reading.errors.push(format!("{NAME} {why}"));
+                None
+            }
+        };
+    }
+    reading.parsed(NAME, "sqlite:<file>, or postgres://user:password@host/database", |text| {
+        let path = text.strip_prefix("sqlite:")?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        (!path.is_empty()).then(|| DatabaseUrl::Sqlite(PathBuf::from(path)))
     })
 }
 

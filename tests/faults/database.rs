@@ -2,13 +2,13 @@
 //! old state back) docs/security.md says.
 
 use keepward::types::PolicyPermission::Read;
-use keepward_tests::{Organisation, OwnServer};
+use keepward_tests::{Organisation, OwnServer, database_url};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use std::path::Path;
 
 /// The database of a stopped server, opened for editing.
 pub async fn open(data_dir: &Path) -> DatabaseConnection {
-    Database::connect(format!("sqlite://{}", data_dir.join("keepward.db").display())).await.unwrap()
+    Database::connect(database_url(data_dir)).await.unwrap()
 }
 
 async fn edit(data_dir: &Path, sql: &str) {

@@ -3,12 +3,14 @@
 //! A test makes its own organisation on the shared server, so that all can run beside each other; it starts its own server
 //! only to restart, break or configure it.
 
+mod cluster;
 mod mount;
 mod organisation;
 mod raw;
 mod server;
 
+pub use cluster::{Cluster, Durability};
 pub use mount::Mount;
 pub use organisation::{Organisation, PASSWORD, client};
 pub use raw::{Answer, Http, RawConnection};
-pub use server::{OwnServer, SharedServer, binary, command, shared};
+pub use server::{OwnServer, SharedServer, binary, command, database_url, is_postgres, shared};

@@ -1,3 +1,4 @@
+use crate::cluster::create_database;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -24,11 +25,44 @@ pub fn binary() -> PathBuf {
     variable("KEEPWARD_TEST_BINARY").into()
 }
 
-/// A command of the binary without anything that this process inherited.
+/// The cluster of a run on PostgreSQL, as an address without a database.
+fn cluster_url() -> Option<String> {
+    std::env::var("KEEPWARD_TEST_POSTGRES").ok()
+}
+
+/// Whether the run is one on PostgreSQL.
+pub fn is_postgres() -> bool {
+    cluster_url().is_some()
+}
+
+/// The name of the database that belongs to a data folder where the run is one on PostgreSQL.
+fn database_name(data_dir: &Path) -> String {
+    let name: String = data_dir.display().to_string().bytes().map(|byte| format!("{byte:02x}")).collect();
+    // Names have 63 bytes at most; what tells folders apart is at the end.
+    format!("kw_{}", &name[name.len().saturating_sub(60)..])
+}
+
+/// The database that belongs to a data folder, as an address.
+pub fn database_url(data_dir: &Path) -> String {
+    match cluster_url() {
+        Some(cluster) => format!("{cluster}{}", database_name(data_dir)),
+        None => format!("sqlite://{}", data_dir.join("keepward.db").display()),
+    }
+}
+
+/// A command of the binary, on the database of the data folder, without anything that this process inherited.
 pub fn command(data_dir: &Path) -> Command {
+    command_on(cluster_url().as_deref(), data_dir)
+}
+
+fn command_on(cluster: Option<&str>, data_dir: &Path) -> Command {
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEEPWARD_")) {
         command.env_remove(name);
+    }
+    if let Some(cluster) = cluster {
+        let url = format!("{cluster}{}", database_name(data_dir));
+        command.env("KEEPWARD_DATABASE_URL", url).env("KEEPWARD_UNSAFE_POSTGRES", "true");
     }
     command.arg("--data-dir").arg(data_dir).stdin(Stdio::null());
     command
@@ -57,12 +91,21 @@ impl OwnServer {
     }
 
     /// The same; the error is what a server that refuses to start has said.
+    pub fn try_start(data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
+        Self::start_on(cluster_url().as_deref(), data_dir, settings)
+    }
+
+    /// The same, on a database of its own in that cluster, or on SQLite.
     #[expect(
         clippy::zombie_processes,
         reason = "the child of a server that started is waited for by stop, kill or drop"
     )]
-    pub fn try_start(data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
-        let mut command = command(data_dir);
+    pub fn start_on(cluster: Option<&str>, data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
+        if let Some(cluster) = cluster {
+            // There already after the first start on this folder.
+            create_database(cluster, &database_name(data_dir));
+        }
+        let mut command = command_on(cluster, data_dir);
         command.env("KEEPWARD_LISTEN", "127.0.0.1:0").env("KEEPWARD_RATE_LIMIT", "off");
         command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

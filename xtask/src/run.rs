@@ -50,7 +50,7 @@ pub(crate) fn target_folder() -> PathBuf {
 }
 
 /// Runs cargo and fails if it does.
-pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, String)]) -> Result<()> {
+pub(crate) fn cargo(arguments: &[&str], environment: &[(String, String)]) -> Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command.current_dir(root()).args(arguments);

@@ -1,28 +1,61 @@
-//! `cargo xtask test`: builds, starts the one server of the run, hands its address to every test.
+//! `cargo xtask test`: builds, starts what a run needs, hands its address to every test; once on each database.
 
-use crate::run::{Profile, Server, TemporaryFolder, build, cargo};
-use anyhow::Result;
+use crate::run::{Profile, build, cargo, target_folder};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 /// `filter` goes to the test runner as it is.
 pub(crate) fn test(filter: &[&str]) -> Result<()> {
     let binary = build(Profile::Dev)?;
-    let folder = TemporaryFolder::new("test")?;
-    let server = Server::start(&binary, &folder.0.join("data"), &[("KEEPWARD_RATE_LIMIT", "off")])?;
-    let environment = [
-        ("KEEPWARD_TEST_URL", server.url.clone()),
-        ("KEEPWARD_TEST_DATA_DIR", server.data_dir.display().to_string()),
-        ("KEEPWARD_TEST_BINARY", binary.display().to_string()),
-    ];
-    let has_nextest = std::process::Command::new("cargo").args(["nextest", "--version"]).output();
+    let has_nextest = Command::new("cargo").args(["nextest", "--version"]).output();
     let has_nextest = has_nextest.is_ok_and(|output| output.status.success());
-    if !has_nextest {
-        let mut arguments = vec!["test", "--locked", "--workspace"];
+    for database in ["sqlite", "postgres"] {
+        println!("== tests on {database}");
+        let stage = Stage::set(&binary, database)?;
+        let mut arguments = match has_nextest {
+            true => vec!["nextest", "run", "--locked", "--workspace", "--no-fail-fast"],
+            false => vec!["test", "--locked", "--workspace"],
+        };
+        // What has no server behaves alike on both.
+        match (database, has_nextest) {
+            ("sqlite", _) => {}
+            (_, true) => arguments.extend(["-E", "package(keepward-tests)"]),
+            (_, false) => arguments.extend(["--test", "contract", "--test", "routes", "--test", "faults"]),
+        }
         arguments.extend(filter);
-        return cargo(&arguments, &environment);
+        cargo(&arguments, &stage.environment)?;
     }
-    let mut arguments = vec!["nextest", "run", "--locked", "--workspace", "--no-fail-fast"];
-    arguments.extend(filter);
-    cargo(&arguments, &environment)?;
     // nextest runs no documentation tests.
-    if filter.is_empty() { cargo(&["test", "--locked", "--workspace", "--doc"], &environment) } else { Ok(()) }
+    if has_nextest && filter.is_empty() { cargo(&["test", "--locked", "--workspace", "--doc"], &[]) } else { Ok(()) }
+}
+
+/// Servers and databases of a run (`tests/src/bin/stage.rs`); they end with this.
+struct Stage {
+    child: Child,
+    environment: Vec<(String, String)>,
+}
+
+impl Stage {
+    fn set(binary: &Path, database: &str) -> Result<Self> {
+        let mut command = Command::new(target_folder().join("debug/stage"));
+        command.arg(database).env("KEEPWARD_TEST_BINARY", binary);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("stage")?;
+        let mut environment = vec![("KEEPWARD_TEST_BINARY".to_owned(), binary.display().to_string())];
+        for line in BufReader::new(child.stdout.take().context("stdout")?).lines() {
+            match line?.split_once('=') {
+                Some((name, value)) => environment.push((name.to_owned(), value.to_owned())),
+                None => return Ok(Self { child, environment }),
+            }
+        }
+        bail!("what the tests need did not start")
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
 }

@@ -4,11 +4,11 @@
 use super::rows::WriteActivity;
 use crate::store::{Actor, Committer, error_chain};
 use keepward_api::{ApiKeyId, Timestamp};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
-/// Uses since the last writing.
+/// Uses since the last writing, in the order of ids: two servers that write theirs never wait for each other.
 #[derive(Default)]
 pub struct Activity {
     used: Mutex<Used>,
@@ -16,8 +16,8 @@ pub struct Activity {
 
 #[derive(Default)]
 pub(super) struct Used {
-    pub(super) agents: HashMap<Uuid, Timestamp>,
-    pub(super) keys: HashMap<Uuid, Timestamp>,
+    pub(super) agents: BTreeMap<Uuid, Timestamp>,
+    pub(super) keys: BTreeMap<Uuid, Timestamp>,
 }
 
 impl Activity {

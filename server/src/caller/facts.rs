@@ -120,7 +120,7 @@ pub struct SecretStored {
 pub mod lookup {
     use super::{SecretStored, VaultStored};
     use crate::caller::rows::{Rows, Shape};
-    use crate::store::SqlValue as Value;
+    use crate::store::{Lock, SqlValue as Value};
     use crate::store::entity::agent;
     use keepward_api::{AgentId, SecretPath, VaultId};
     use serde_json::{Map, json};
@@ -135,6 +135,8 @@ pub mod lookup {
         fn values(&self) -> Vec<Value>;
         /// Takes its rows.
         fn take(&self, rows: &mut Rows) -> Self::Stored;
+        /// What a unit that changes it locks.
+        fn locks(&self) -> Vec<Lock>;
         /// What a refusal is about, and its details.
         fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)>;
     }
@@ -168,6 +170,9 @@ pub mod lookup {
             vec![]
         }
         fn take(&self, _: &mut Rows) {}
+        fn locks(&self) -> Vec<Lock> {
+            Vec::new()
+        }
         fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)> {
             None
         }
@@ -183,6 +188,9 @@ pub mod lookup {
         }
         fn take(&self, rows: &mut Rows) -> VaultStored {
             VaultStored { vault: rows.vault.take() }
+        }
+        fn locks(&self) -> Vec<Lock> {
+            vec![Lock::exclusive("vault", self.vault_id.0.as_bytes())]
         }
         fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)> {
             Some(("vault", self.vault_id.0, Map::new()))
@@ -213,6 +221,10 @@ pub mod lookup {
         fn take(&self, rows: &mut Rows) -> SecretStored {
             SecretStored { vault: rows.vault.take(), secret: rows.secret.take(), version: rows.version.take() }
         }
+        fn locks(&self) -> Vec<Lock> {
+            let (vault, path) = (self.vault_id.0.as_bytes(), self.path.as_str().as_bytes());
+            vec![Lock::shared("vault", vault), Lock::exclusive("secret", &[vault, path].concat())]
+        }
         fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)> {
             let details = [("vault_id", json!(self.vault_id)), ("path", json!(self.path))];
             let details = details.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
@@ -230,6 +242,9 @@ pub mod lookup {
         }
         fn take(&self, rows: &mut Rows) -> Option<agent::Model> {
             rows.target.take()
+        }
+        fn locks(&self) -> Vec<Lock> {
+            vec![Lock::exclusive("agent", self.agent_id.0.as_bytes())]
         }
         fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)> {
             Some(("agent", self.agent_id.0, Map::new()))

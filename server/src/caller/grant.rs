@@ -34,7 +34,7 @@ use super::policy::{self, Decision, Permission};
 use super::principal::AnyCaller;
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
-use crate::store::{Connection, Unit};
+use crate::store::{Connection, Lock, Unit};
 use keepward_api::Timestamp;
 use std::future::Future;
 use std::net::IpAddr;
@@ -73,6 +73,11 @@ impl<A: Action> Grant<A> {
     /// What it was granted for.
     pub fn key(&self) -> &A::Lookup {
         &self.key
+    }
+
+    /// What a unit that acts on it locks.
+    pub fn locks(&self) -> Vec<Lock> {
+        lookup::Lookup::locks(&self.key)
     }
 
     /// Loads and decides again inside a unit, so that nothing which changed since (a slow body, a queue) outlives a

@@ -1,7 +1,7 @@
 //! What can only be seen from inside: which statements a request runs.
 
 use super::{auth, secrets, vaults};
-use crate::app::App;
+use crate::app::{App, Open};
 use crate::caller::{Credential, Found, Unread, Visitor, action, load, lookup, parse_bearer};
 use crate::config::{Config, Flags};
 use crate::error::Error;
@@ -33,7 +33,7 @@ impl Scene {
     async fn set() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
-        let (app, _writing) = App::open(Config::load(&flags, []).unwrap(), true).await.unwrap();
+        let (app, _writing) = App::open(Config::load(&flags, []).unwrap(), Open::Serve).await.unwrap();
         let owner = signup(&app, "owner@example.com").await;
         // A member of the same organisation, as the database has one: added on the host.
         let org = owner.claims().unwrap().org;

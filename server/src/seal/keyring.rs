@@ -61,6 +61,11 @@ impl Keyring {
         Ok(Self { keystore, sub_keys, token, audit_head })
     }
 
+    /// Whether no keystore has made its keys for this database yet.
+    pub async fn is_new(connection: &impl ConnectionTrait) -> Result<bool> {
+        Ok(meta::Entity::find_by_id(CHECK_VALUE.to_owned()).one(connection).await?.is_none())
+    }
+
     /// Runs a keystore call where it may wait.
     async fn call<T: Send + 'static>(
         &self,

@@ -3,6 +3,7 @@
 
 use super::connect::Database;
 use super::journal::{Event, Journal, Recorded};
+use super::lock::{self, Lock};
 use crate::error::{Error, Result};
 use keepward_api::Timestamp;
 use sea_orm::{
@@ -12,16 +13,23 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Units in one transaction at most.
 const MAX_UNITS: usize = 256;
+/// How often a transaction is run again that another server was in the way of.
+const MAX_CONFLICTS: u32 = 3;
+/// How long a transaction may take before its connection counts as lost.
+const TRANSACTION_TIME: Duration = Duration::from_secs(45);
 
 /// One change. It may be run again, so it borrows its inputs, does nothing outside the unit and never waits for anything
 /// but the database. An error undoes this unit and no other.
 pub trait Change: Send + Sync + 'static {
     type Output: Send + 'static;
     fn apply(&self, unit: &mut Unit<'_>) -> impl Future<Output = Result<Self::Output>> + Send;
+    /// What no other server may change while this runs: every row that is read here to be changed.
+    fn locks(&self) -> Vec<Lock>;
 }
 
 /// A change's place inside the shared transaction.
@@ -45,11 +53,6 @@ impl Unit<'_> {
     /// Adds to the audit trail, if and only if the unit is committed.
     pub fn record(&mut self, event: Event) {
         self.events.push(event);
-    }
-
-    /// Whether rows that are read to be changed have to be locked.
-    pub fn needs_row_locks(&self) -> bool {
-        self.transaction.get_database_backend() == DbBackend::Postgres
     }
 }
 
@@ -92,7 +95,7 @@ impl Committer {
     /// Records an event and nothing else.
     pub async fn record(&self, event: Event) -> Result<Recorded<()>> {
         let (answer, answered) = oneshot::channel();
-        self.send(Box::new(Note { event: Some(event), answer }), answered).await.map(Recorded::new)
+        self.send(Box::new(Note { event, answer }), answered).await.map(Recorded::new)
     }
 
     async fn enqueue<C: Change>(&self, change: C, must_record: bool) -> Result<C::Output> {
@@ -107,11 +110,13 @@ impl Committer {
     }
 }
 
-/// A queued unit, its types erased.
+/// A queued unit, its types erased. It may be run more than once; the last run counts.
 trait Job: Send {
-    /// The event of a unit that is only an event, which needs no savepoint.
-    fn take_event(&mut self) -> Option<Event>;
-    /// Runs the change and keeps what it answered; true if the unit stands.
+    /// The event of a unit that is only an event, and can't be refused.
+    fn event(&self) -> Option<&Event>;
+    /// See [`Change::locks`].
+    fn locks(&self) -> Vec<Lock>;
+    /// Runs the change and keeps what it answered.
     fn apply<'a>(&'a mut self, unit: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>>;
     /// Answers; `committed` says whether the transaction is durable.
     fn settle(self: Box<Self>, committed: bool);
@@ -119,20 +124,48 @@ trait Job: Send {
 
 enum Applied {
     Stands,
-    /// Undo this unit.
+    /// Undo this unit, and no other.
     Refused,
-    /// The connection can't be trusted: undo the transaction.
-    Broken,
+    /// Undo the transaction.
+    Failed(Failure),
+}
+
+/// Why a transaction was not committed.
+enum Failure {
+    /// A unit was refused, and there is no savepoint to go back to.
+    NeedsSavepoints,
+    /// Another server was in the way: the same again may pass.
+    Conflict(Error),
+    /// The connection can't be trusted.
+    Broken(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match is_conflict(&error) {
+            true => Self::Conflict(error),
+            false => Self::Broken(error),
+        }
+    }
+}
+
+impl From<DbErr> for Failure {
+    fn from(error: DbErr) -> Self {
+        Error::from(error).into()
+    }
 }
 
 struct Note {
-    event: Option<Event>,
+    event: Event,
     answer: oneshot::Sender<Result<()>>,
 }
 
 impl Job for Note {
-    fn take_event(&mut self) -> Option<Event> {
-        self.event.take()
+    fn event(&self) -> Option<&Event> {
+        Some(&self.event)
+    }
+    fn locks(&self) -> Vec<Lock> {
+        Vec::new()
     }
     fn apply<'a>(&'a mut self, _: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>> {
         Box::pin(async { Applied::Stands })
@@ -151,8 +184,11 @@ struct Work<C: Change> {
 }
 
 impl<C: Change> Job for Work<C> {
-    fn take_event(&mut self) -> Option<Event> {
+    fn event(&self) -> Option<&Event> {
         None
+    }
+    fn locks(&self) -> Vec<Lock> {
+        self.change.locks()
     }
     fn apply<'a>(&'a mut self, unit: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>> {
         Box::pin(async move {
@@ -160,13 +196,14 @@ impl<C: Change> Job for Work<C> {
             if outcome.is_ok() && self.must_record && unit.events.is_empty() {
                 outcome = Err(Error::internal("a change without its audit event"));
             }
-            let applied = match &outcome {
-                Ok(_) => Applied::Stands,
-                Err(error) if is_fatal(error) => Applied::Broken,
-                Err(_) => Applied::Refused,
-            };
-            self.outcome = Some(outcome);
-            applied
+            match outcome {
+                Err(error) if is_conflict(&error) || is_fatal(&error) => Applied::Failed(error.into()),
+                outcome => {
+                    let applied = if outcome.is_ok() { Applied::Stands } else { Applied::Refused };
+                    self.outcome = Some(outcome);
+                    applied
+                }
+            }
         })
     }
     fn settle(self: Box<Self>, committed: bool) {
@@ -179,11 +216,21 @@ impl<C: Change> Job for Work<C> {
     }
 }
 
+fn database_error(error: &Error) -> Option<&DbErr> {
+    std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<DbErr>())
+}
+
 /// After these SQLite may have undone more than the statement, and the connection is not to be trusted: NOMEM (7), IOERR
-/// (10), FULL (13).
+/// (10), FULL (13). Nor is one that PostgreSQL does not answer on.
 fn is_fatal(error: &Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<DbErr>());
-    cause.is_some_and(|cause| matches!(super::sqlite_code(cause), Some(7 | 10 | 13)))
+    let Some(cause) = database_error(error) else { return false };
+    matches!(super::sqlite_code(cause), Some(7 | 10 | 13)) || super::is_disconnected(cause)
+}
+
+/// Serialization failure, deadlock, or a lock that was not free in time.
+fn is_conflict(error: &Error) -> bool {
+    let code = database_error(error).and_then(super::postgres::code);
+    code.is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "55P03"))
 }
 
 async fn run(
@@ -200,7 +247,7 @@ async fn run(
         {
             batch.push(next);
         }
-        if database.free_bytes().is_ok_and(|free| free < min_free_bytes) {
+        if database.free_bytes().is_some_and(|free| free < min_free_bytes) {
             tracing::error!(min_free_bytes, "the disk is nearly full: nothing is written");
             works.store(false, Ordering::Relaxed);
             batch.into_iter().for_each(|job| job.settle(false));
@@ -218,12 +265,28 @@ async fn run(
 
 /// Runs a batch and answers each of its units; true if it was committed.
 async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box<dyn Job>>) -> bool {
-    let committed = match attempt(database, journal, &mut batch).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::error!(error = error_chain(&error), units = batch.len(), "a transaction failed");
-            database.give_up_writer().await;
-            false
+    // Most batches have no refused unit. They do without savepoints; one that has is run again with them.
+    let (mut savepoints, mut conflicts) = (false, 0);
+    let committed = loop {
+        let attempt = tokio::time::timeout(TRANSACTION_TIME, attempt(database, journal, &mut batch, savepoints)).await;
+        let failure = match attempt {
+            Ok(Ok(())) => break true,
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::Broken(Error::unavailable("the database does not answer")),
+        };
+        match failure {
+            Failure::NeedsSavepoints => savepoints = true,
+            Failure::Conflict(_) if conflicts < MAX_CONFLICTS => {
+                conflicts += 1;
+                // Two servers that were in each other's way shall not be so again at once.
+                let jitter = u64::from(crate::ids::new::<uuid::Uuid>().as_bytes()[15]);
+                tokio::time::sleep(Duration::from_millis(5 * u64::from(conflicts) + jitter / 16)).await;
+            }
+            Failure::Conflict(error) | Failure::Broken(error) => {
+                tracing::error!(error = error_chain(&error), units = batch.len(), "a transaction failed");
+                database.give_up_writer().await;
+                break false;
+            }
         }
     };
     for job in batch {
@@ -232,32 +295,74 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
     committed
 }
 
-async fn attempt(database: &Database, journal: &dyn Journal, batch: &mut [Box<dyn Job>]) -> Result<()> {
+async fn attempt(
+    database: &Database,
+    journal: &dyn Journal,
+    batch: &mut [Box<dyn Job>],
+    savepoints: bool,
+) -> Result<(), Failure> {
     let immediate =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let transaction = database.writer().await?.begin_with_options(immediate).await?;
+    match fill(&transaction, journal, batch, savepoints).await {
+        // Lost on the way, nobody knows what became of it: it is never repeated.
+        Ok(()) => transaction.commit().await.map_err(|error| Failure::Broken(error.into())),
+        Err(broken @ Failure::Broken(_)) => Err(broken),
+        Err(failure) => {
+            transaction.rollback().await.map_err(|error| Failure::Broken(error.into()))?;
+            Err(failure)
+        }
+    }
+}
+
+/// Everything between BEGIN and COMMIT: locks, units, events.
+async fn fill(
+    transaction: &DatabaseTransaction,
+    journal: &dyn Journal,
+    batch: &mut [Box<dyn Job>],
+    savepoints: bool,
+) -> Result<(), Failure> {
+    if transaction.get_database_backend() == DbBackend::Postgres
+        && let Some(locks) = lock::statement(batch.iter().flat_map(|job| job.locks()).collect())
+    {
+        transaction.execute_unprepared(&locks).await?;
+    }
     let now = Timestamp::now();
     let mut events = Vec::new();
     for job in batch.iter_mut() {
-        if let Some(event) = job.take_event() {
-            events.push(event);
+        if let Some(event) = job.event() {
+            events.push(event.clone());
             continue;
         }
-        transaction.execute_unprepared("SAVEPOINT unit").await?;
-        let mut unit = Unit { transaction: &transaction, now, events: Vec::new() };
+        if savepoints {
+            transaction.execute_unprepared("SAVEPOINT unit").await?;
+        }
+        let mut unit = Unit { transaction, now, events: Vec::new() };
         match job.apply(&mut unit).await {
             Applied::Stands => events.append(&mut unit.events),
-            Applied::Refused => {
+            Applied::Refused if savepoints => {
                 transaction.execute_unprepared("ROLLBACK TO SAVEPOINT unit").await?;
             }
-            Applied::Broken => return Err(Error::internal("the writer connection is broken")),
+            Applied::Refused => return Err(Failure::NeedsSavepoints),
+            Applied::Failed(failure) => return Err(failure),
         }
-        transaction.execute_unprepared("RELEASE SAVEPOINT unit").await?;
+        if savepoints {
+            transaction.execute_unprepared("RELEASE SAVEPOINT unit").await?;
+        }
     }
     if !events.is_empty() {
-        journal.link(&transaction, now, &events).await?;
+        journal.link(transaction, now, &events).await.map_err(|error| match is_taken(&error) {
+            // The first event of a chain, from two servers at once.
+            true => Failure::Conflict(error),
+            false => error.into(),
+        })?;
     }
-    Ok(transaction.commit().await?)
+    Ok(())
+}
+
+/// A unique key that somebody else has taken.
+fn is_taken(error: &Error) -> bool {
+    database_error(error).and_then(super::postgres::code).is_some_and(|code| code == "23505")
 }
 
 /// An error and its causes in one line; none of ours holds a value.

@@ -1,61 +1,100 @@
 //! Connections: one writer for the committer, a few readers.
 
+use super::{postgres, sqlite};
 use crate::error::{Error, Result};
-use rustix::fs::{FlockOperation, flock};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement, TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel, Statement,
+    TransactionTrait,
 };
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::RwLock;
 
 /// Where the data is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum DatabaseUrl {
     /// A file of this server's own.
     Sqlite(PathBuf),
+    /// A database that several servers may share.
+    Postgres(postgres::PostgresUrl),
 }
 
 impl DatabaseUrl {
-    /// Whether there is a database; only a server and `migrate` make one.
-    pub fn must_exist(&self) -> Result<()> {
-        let Self::Sqlite(path) = self;
-        match path.exists() {
-            true => Ok(()),
-            false => Err(Error::internal(format!("there is no database {}", path.display()))),
+    /// Whether there is one; of PostgreSQL's, only asking it tells.
+    pub fn exists(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => path.exists(),
+            Self::Postgres(_) => true,
         }
     }
 }
 
 /// The open database.
 pub struct Database {
-    path: PathBuf,
+    url: DatabaseUrl,
     /// Absent while it could not be opened again after a failure.
     writer: RwLock<Option<DatabaseConnection>>,
     readers: DatabaseConnection,
-    /// Held as long as the server runs; `None` beside a running server.
+    /// Held as long as the server runs; `None` beside a running server, and where several may run.
     _lock: Option<File>,
 }
 
+/// Who makes the keys of a new database, and what a migration that runs twice would break: one server at a time.
+pub struct StartLock {
+    connection: Option<DatabaseConnection>,
+}
+
+impl StartLock {
+    pub async fn release(self) {
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the connection of the start");
+        }
+    }
+}
+
 impl Database {
-    /// Opens the database as its one server, or says who already is.
-    pub async fn open_exclusively(url: &DatabaseUrl) -> Result<Self> {
-        let DatabaseUrl::Sqlite(path) = url;
-        let lock = lock(path)?;
-        let mut database = Self::open(url).await?;
-        database._lock = Some(lock);
-        Ok(database)
+    /// Opens the database as a server: as the only one where it is a file, or says who already is.
+    pub async fn open_to_serve(url: &DatabaseUrl) -> Result<Self> {
+        let lock = match url {
+            DatabaseUrl::Sqlite(path) => Some(sqlite::lock(path)?),
+            DatabaseUrl::Postgres(_) => None,
+        };
+        Ok(Self { _lock: lock, ..Self::connect(url).await? })
     }
 
-    /// Opens the database beside whoever uses it.
+    /// Opens a database that is there, beside whoever uses it.
     pub async fn open(url: &DatabaseUrl) -> Result<Self> {
-        let DatabaseUrl::Sqlite(path) = url;
-        let writer = connect(path, 1).await?;
-        let readers = connect(path, 3).await?;
-        Ok(Self { path: path.clone(), writer: RwLock::new(Some(writer)), readers, _lock: None })
+        match url {
+            DatabaseUrl::Sqlite(path) if !url.exists() => {
+                Err(Error::internal(format!("there is no database {}", path.display())))
+            }
+            _ => Self::connect(url).await,
+        }
+    }
+
+    async fn connect(url: &DatabaseUrl) -> Result<Self> {
+        let (writer, readers) = match url {
+            DatabaseUrl::Sqlite(path) => (sqlite::connect(path, 1).await?, sqlite::connect(path, 3).await?),
+            DatabaseUrl::Postgres(url) => {
+                let writer = postgres::connect_writer(url).await?;
+                postgres::check(&writer, url).await?;
+                (writer, postgres::connect_readers(url).await?)
+            }
+        };
+        Ok(Self { url: url.clone(), writer: RwLock::new(Some(writer)), readers, _lock: None })
+    }
+
+    /// To be held while the schema is brought up and keys are made.
+    pub async fn lock_start(&self) -> Result<StartLock> {
+        let connection = match &self.url {
+            // A file has its lock already.
+            DatabaseUrl::Sqlite(_) => None,
+            DatabaseUrl::Postgres(url) => Some(postgres::lock_start(url).await?),
+        };
+        Ok(StartLock { connection })
     }
 
     /// The writer's connection; opened again if the last one was given up.
@@ -64,8 +103,11 @@ impl Database {
             return Ok(writer.clone());
         }
         let mut writer = self.writer.write().await;
-        let fresh = connect(&self.path, 1).await.map_err(Error::unavailable)?;
-        Ok(writer.insert(fresh).clone())
+        let fresh = match &self.url {
+            DatabaseUrl::Sqlite(path) => sqlite::connect(path, 1).await,
+            DatabaseUrl::Postgres(url) => postgres::connect_writer(url).await,
+        };
+        Ok(writer.insert(fresh.map_err(Error::unavailable)?).clone())
     }
 
     /// Gives the writer's connection up: after a failed transaction its state can't be trusted. SQLite may have undone the
@@ -78,11 +120,12 @@ impl Database {
         }
     }
 
-    /// Free bytes of the disk that the database is on, for who may use them.
-    pub fn free_bytes(&self) -> Result<u64> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let disk = rustix::fs::statvfs(folder).map_err(|error| Error::unavailable(error.to_string()))?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    /// Free bytes of the disk that the database is on, for who may use them; `None` where that is another machine's.
+    pub fn free_bytes(&self) -> Option<u64> {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => sqlite::free_bytes(path),
+            DatabaseUrl::Postgres(_) => None,
+        }
     }
 
     /// For statements that change nothing.
@@ -92,7 +135,13 @@ impl Database {
 
     /// A view of the database that does not change while it is read.
     pub async fn snapshot(&self) -> Result<DatabaseTransaction> {
-        Ok(self.readers.begin().await?)
+        match &self.url {
+            DatabaseUrl::Sqlite(_) => Ok(self.readers.begin().await?),
+            DatabaseUrl::Postgres(_) => {
+                let (isolation, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
+                Ok(self.readers.begin_with_config(Some(isolation), Some(access)).await?)
+            }
+        }
     }
 
     pub fn backend(&self) -> DbBackend {
@@ -114,46 +163,4 @@ impl Database {
             }
         }
     }
-}
-
-async fn connect(path: &Path, connections: u32) -> Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
-    options.max_connections(connections).min_connections(connections).sqlx_logging(false).test_before_acquire(false);
-    options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>).record_stmt_in_spans(false);
-    options.map_sqlx_sqlite_opts(|options| {
-        options
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(false)
-            .pragma("cache_size", "-16384")
-            .pragma("secure_delete", "on")
-            .statement_cache_capacity(256)
-    });
-    sea_orm::Database::connect(options)
-        .await
-        .map_err(|error| Error::internal(format!("the database {} can't be opened: {error}", path.display())))
-}
-
-/// Takes the lock beside the database, or names the process that holds it.
-fn lock(database: &Path) -> Result<File> {
-    let path = database.with_extension("lock");
-    let describe =
-        |error: std::io::Error| Error::internal(format!("the lock {} can't be opened: {error}", path.display()));
-    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(describe)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut holder = String::new();
-        file.read_to_string(&mut holder).map_err(describe)?;
-        let text = format!(
-            "another server (process {}) uses the data folder {}",
-            holder.trim(),
-            path.parent().unwrap_or(&path).display()
-        );
-        return Err(Error::internal(text));
-    }
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(describe)?;
-    Ok(file)
 }

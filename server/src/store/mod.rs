@@ -7,17 +7,22 @@ mod commit;
 mod connect;
 pub mod entity;
 mod journal;
+mod lock;
 mod mac;
 mod migrate;
+mod postgres;
 mod rows;
+mod sqlite;
 mod union;
 
 pub(crate) use commit::error_chain;
 pub use commit::{Change, Committer, Unit};
 pub use connect::{Database, DatabaseUrl};
 pub use journal::{Actor, Event, Journal, Outcome, Recorded, SERVER_CHAIN};
+pub use lock::Lock;
 pub use mac::{RowMac, is_authentic};
 pub use migrate::migrate;
+pub use postgres::PostgresUrl;
 pub use rows::{insert, insert_with_mac, update_with_mac};
 pub use union::Union;
 
@@ -46,19 +51,37 @@ fn sqlite_code(error: &sea_orm::DbErr) -> Option<u32> {
     else {
         return None;
     };
-    cause.as_database_error()?.code()?.parse::<u32>().ok().map(|code| code & 0xff)
+    let code = cause.as_database_error()?.code()?;
+    // PostgreSQL's have five characters.
+    if code.len() == 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) }
 }
 
-/// A database that does not answer is `Unavailable`: BUSY (5), LOCKED (6), NOMEM (7), IOERR (10), FULL (13), CANTOPEN (14),
-/// or no connection. Any other error is a mistake of ours.
+/// Whether the connection is gone: PostgreSQL stopped, was killed, or cut it.
+fn is_disconnected(error: &sea_orm::DbErr) -> bool {
+    use sea_orm::{DbErr, RuntimeErr};
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))
+    | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
+    };
+    match cause.as_ref() {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        // Class 57P: the server shuts down, has crashed, or can't take connections; 08: the connection; 53300: too many.
+        _ => postgres::code(error).is_some_and(|code| {
+            code.starts_with("57P") || code.starts_with("08") || code == "53300" || code == "25006"
+        }),
+    }
+}
+
+/// A database that does not answer is `Unavailable`: SQLite's BUSY (5), LOCKED (6), NOMEM (7), IOERR (10), FULL (13),
+/// CANTOPEN (14); PostgreSQL's lost connection, cancelled statement (57014), lock not free (55P03), disk full (53100),
+/// deadlock and serialization failure (class 40). Any other error is a mistake of ours.
 impl From<sea_orm::DbErr> for crate::error::Error {
     fn from(error: sea_orm::DbErr) -> Self {
-        use sea_orm::DbErr;
-        match (&error, sqlite_code(&error)) {
-            (DbErr::ConnectionAcquire(_) | DbErr::Conn(_), _) | (_, Some(5 | 6 | 7 | 10 | 13 | 14)) => {
-                Self::unavailable(error)
-            }
-            _ => Self::internal(error),
-        }
+        let of_sqlite = matches!(sqlite_code(&error), Some(5 | 6 | 7 | 10 | 13 | 14));
+        let of_postgres = postgres::code(&error)
+            .is_some_and(|code| ["57014", "55P03", "53"].iter().any(|start| code.starts_with(start)) || code.starts_with("40"));
+        if of_sqlite || of_postgres || is_disconnected(&error) { Self::unavailable(error) } else { Self::internal(error) }
     }
 }

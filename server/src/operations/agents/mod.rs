@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::operations::{secrets, vaults};
 use crate::seal::{Keyring, PreparedDek};
 use crate::store::entity::{agent, vault};
-use crate::store::{Change, Unit};
+use crate::store::{Change, Lock, Unit};
 use keepward_api::{actions, params, types};
 use std::sync::Arc;
 
@@ -64,6 +64,9 @@ struct Register {
 
 impl Change for Register {
     type Output = agent::Model;
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<agent::Model> {
         let (caller, ()) = self.grant.repeat(unit, &self.keyring).await?;
         let row = convert::row(&caller, &self.draft, &self.pairs, self.key.as_ref(), unit.now())?;
@@ -121,6 +124,9 @@ struct Update {
 
 impl Change for Update {
     type Output = agent::Model;
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<agent::Model> {
         let (caller, mut agent) = self.grant.repeat(unit, &self.keyring).await?;
         self.changes.apply(&mut agent)?;
@@ -148,6 +154,9 @@ struct Deactivate {
 
 impl Change for Deactivate {
     type Output = ();
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, mut agent) = self.grant.repeat(unit, &self.keyring).await?;
         agent.is_active = false;
@@ -180,6 +189,9 @@ struct Rotate {
 
 impl Change for Rotate {
     type Output = ();
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, mut agent) = self.grant.repeat(unit, &self.keyring).await?;
         if agent.key_hash.is_none() {

@@ -9,7 +9,7 @@ use crate::caller::{Grant, KeyKind, NewKey, Unread, UserCaller, action, new_key}
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::api_key;
-use crate::store::{Change, Unit};
+use crate::store::{Change, Lock, Unit};
 use keepward_api::{ApiKeyId, actions, params, types};
 use std::sync::Arc;
 
@@ -36,6 +36,9 @@ struct Create {
 
 impl Change for Create {
     type Output = api_key::Model;
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<api_key::Model> {
         let (caller, ()) = self.grant.repeat(unit, &self.keyring).await?;
         let row = convert::row(&caller, &self.draft, &self.key, unit.now());
@@ -64,6 +67,9 @@ struct Delete {
 
 impl Change for Delete {
     type Output = ();
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, ()) = self.grant.repeat(unit, &self.keyring).await?;
         if !rows::delete(unit, caller.actor(), self.id).await? {

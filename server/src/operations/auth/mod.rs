@@ -10,7 +10,7 @@ use crate::audit::Recorded;
 use crate::caller::{AnyCaller, Claims, Grant, USER_TOKEN_SECONDS, Unread, Visitor, action, check_rule, network};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
-use crate::store::{Actor, Change, Event, Outcome, Unit};
+use crate::store::{Actor, Change, Event, Lock, Outcome, Unit};
 use keepward_api::{OrgId, Timestamp, UserId, actions, types};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -160,6 +160,9 @@ struct Revoke {
 
 impl Change for Revoke {
     type Output = ();
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, ()) = self.grant.repeat(unit, &self.keyring).await?;
         rows::revoke(unit, self.claims.jti, Timestamp::from_seconds(self.claims.exp)).await?;

@@ -6,7 +6,7 @@ use crate::caller::{Role, check_rule};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::users;
-use crate::store::{Actor, Change, Event, Outcome, SERVER_CHAIN, SealedBytes, Unit};
+use crate::store::{Actor, Change, Event, Lock, Outcome, SERVER_CHAIN, SealedBytes, Unit};
 use keepward_api::{Email, OrgId, SecretText, UserId, actions};
 use std::sync::Arc;
 
@@ -29,6 +29,9 @@ struct AddUser {
 
 impl Change for AddUser {
     type Output = UserId;
+    fn locks(&self) -> Vec<Lock> {
+        vec![lock(&self.email)]
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<UserId> {
         if !rows::organisation_exists(unit.connection(), &self.keyring, self.org).await? {
             return Err(Error::NotFound { what: "organisation" });
@@ -45,11 +48,19 @@ impl Change for AddUser {
     }
 }
 
+/// An address is taken once.
+pub(super) fn lock(email: &Email) -> Lock {
+    Lock::exclusive("email", email.as_str().as_bytes())
+}
+
 /// A token that has expired needs no revocation; the minute's job removes it.
 pub(crate) struct ForgetExpired;
 
 impl Change for ForgetExpired {
     type Output = ();
+    fn locks(&self) -> Vec<Lock> {
+        Vec::new()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         rows::forget_expired(unit).await
     }
@@ -68,6 +79,9 @@ struct GrantOperator {
 
 impl Change for GrantOperator {
     type Output = UserId;
+    fn locks(&self) -> Vec<Lock> {
+        vec![lock(&self.email)]
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<UserId> {
         let user = rows::user_by_email(unit.connection(), &self.keyring, self.email.as_str()).await?;
         let user = user.ok_or(Error::NotFound { what: "user" })?;

@@ -6,7 +6,7 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{organisation, users};
-use crate::store::{Actor, Change, Event, Outcome, SealedBytes, Unit};
+use crate::store::{Actor, Change, Event, Lock, Outcome, SealedBytes, Unit};
 use keepward_api::{Email, OrgId, UserId, actions};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,6 +34,10 @@ pub(super) struct Signup {
 
 impl Change for Signup {
     type Output = users::Model;
+    fn locks(&self) -> Vec<Lock> {
+        let first = (self.mode == config::Signup::First).then(|| Lock::exclusive("signup", b"first"));
+        first.into_iter().chain([super::service::lock(&self.email)]).collect()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<users::Model> {
         if self.mode == config::Signup::First && rows::has_users(unit.connection()).await? {
             return Err(closed());

@@ -10,7 +10,7 @@ use crate::caller::{AnyCaller, Found, Grant, Unread, action, lookup};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::policy;
-use crate::store::{Change, Unit};
+use crate::store::{Change, Lock, Unit};
 use keepward_api::{PolicyId, actions, params, types};
 use std::sync::Arc;
 
@@ -36,6 +36,9 @@ struct Create {
 
 impl Change for Create {
     type Output = policy::Model;
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<policy::Model> {
         let (caller, vault) = self.grant.repeat(unit, &self.keyring).await?;
         if !rows::principal_exists(unit, &self.keyring, vault.org_id, self.draft.principal).await? {
@@ -87,6 +90,9 @@ struct Update {
 
 impl Change for Update {
     type Output = policy::Model;
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<policy::Model> {
         let (caller, vault) = self.grant.repeat(unit, &self.keyring).await?;
         let mut policy = rows::locked(unit, &self.keyring, vault.id, self.id).await?;
@@ -116,6 +122,9 @@ struct Delete {
 
 impl Change for Delete {
     type Output = ();
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, vault) = self.grant.repeat(unit, &self.keyring).await?;
         let policy = rows::locked(unit, &self.keyring, vault.id, self.id).await?;

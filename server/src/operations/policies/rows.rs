@@ -40,12 +40,9 @@ pub(super) async fn of_vault(
     Ok(policies.into_iter().filter(|policy| is_authentic(&keyring.sub_keys.row, policy)).collect())
 }
 
-/// A policy of the vault, to be changed in this unit.
+/// A policy of the vault, to be changed in this unit, whose grant locks the vault.
 pub(super) async fn locked(unit: &Unit<'_>, keyring: &Keyring, vault: Uuid, id: PolicyId) -> Result<policy::Model> {
-    let mut query = policy::Entity::find_by_id(id.0).filter(policy::Column::VaultId.eq(VaultId(vault).0));
-    if unit.needs_row_locks() {
-        query = query.lock_exclusive();
-    }
+    let query = policy::Entity::find_by_id(id.0).filter(policy::Column::VaultId.eq(vault));
     let policy = query.one(unit.connection()).await?;
     policy.filter(|policy| is_authentic(&keyring.sub_keys.row, policy)).ok_or(Error::NotFound { what: "policy" })
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::operations::vaults::service::kek;
 use crate::seal::{Keyring, PreparedDek};
 use crate::store::entity::{secret, secret_version};
-use crate::store::{Change, Event, Unit};
+use crate::store::{Change, Event, Lock, Unit};
 use keepward_api::{Timestamp, actions, params, types};
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(crate) async fn get(
         let event = convert::event(&caller, actions::SECRET_GET, row.secret.id, grant.key());
         let recorded = match row.version.max_access_count {
             None => Some(app.committer.record(event).await?),
-            Some(_) => counted(app.committer.commit(CountRead { version: row.version.clone(), event }).await)?,
+            Some(_) => counted(app.committer.commit(CountRead { version: row.version.clone(), event, locks: grant.locks() }).await)?,
         };
         if let Some(recorded) = recorded {
             let answer = convert::response(row.secret, row.version, value)?;
@@ -54,10 +54,14 @@ fn counted(outcome: Result<Recorded<()>>) -> Result<Option<Recorded<()>>> {
 struct CountRead {
     version: secret_version::Model,
     event: Event,
+    locks: Vec<Lock>,
 }
 
 impl Change for CountRead {
     type Output = ();
+    fn locks(&self) -> Vec<Lock> {
+        self.locks.clone()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         if !rows::count_read(unit, &self.version).await? {
             return Err(Error::Gone { detail: "This version can't be read any more.", resource: None });
@@ -92,6 +96,9 @@ struct Put {
 
 impl Change for Put {
     type Output = (secret::Model, secret_version::Model);
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<Self::Output> {
         let (caller, slot) = self.grant.repeat(unit, &self.keyring).await?;
         let key = self.grant.key();
@@ -120,6 +127,9 @@ struct Delete {
 
 impl Change for Delete {
     type Output = ();
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, secret) = self.grant.repeat(unit, &self.keyring).await?;
         rows::mark_deleted(unit, secret.id).await?;

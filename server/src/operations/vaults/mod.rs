@@ -10,7 +10,7 @@ use crate::caller::{AnyCaller, Found, Grant, Unread, action, lookup};
 use crate::error::{Error, Result};
 use crate::seal::{Key, Keyring};
 use crate::store::entity::vault;
-use crate::store::{Change, Unit};
+use crate::store::{Change, Lock, Unit};
 use keepward_api::{actions, params, types};
 use std::sync::Arc;
 
@@ -35,6 +35,9 @@ struct Create {
 
 impl Change for Create {
     type Output = vault::Model;
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<vault::Model> {
         let (caller, ()) = self.grant.repeat(unit, &self.keyring).await?;
         let made = service::NewVault {
@@ -88,6 +91,9 @@ struct Delete {
 
 impl Change for Delete {
     type Output = ();
+    fn locks(&self) -> Vec<Lock> {
+        self.grant.locks()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, vault) = self.grant.repeat(unit, &self.keyring).await?;
         if vault.name == service::AGENT_KEYS {

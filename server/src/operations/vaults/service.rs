@@ -5,7 +5,7 @@ use crate::caller::{AnyCaller, Visible};
 use crate::error::{Error, Result};
 use crate::seal::{Key, KeyId, Keyring};
 use crate::store::entity::vault;
-use crate::store::{Actor, Change, Connection, Database, Event, Outcome, Unit, insert_with_mac};
+use crate::store::{Actor, Change, Connection, Database, Event, Lock, Outcome, Unit, insert_with_mac};
 use keepward_api::{OrgId, UserId, VaultId, actions};
 use std::sync::Arc;
 
@@ -53,6 +53,9 @@ pub(crate) struct EnsureAgentKeys {
 
 impl Change for EnsureAgentKeys {
     type Output = vault::Model;
+    fn locks(&self) -> Vec<Lock> {
+        vec![Lock::exclusive("agent-keys", self.org.0.as_bytes())]
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<vault::Model> {
         if let Some(vault) = agent_keys(unit.connection(), &self.keyring, self.org).await? {
             return Ok(vault);

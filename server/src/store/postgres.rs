@@ -1,0 +1,212 @@
+//! PostgreSQL: a database that several servers may share.
+
+use crate::error::{Error, Result};
+use keepward_api::SecretText;
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Connections of the readers.
+const READERS: u32 = 10;
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// A name for the advisory lock of a start: the first bytes of "keepward".
+const START: i64 = 0x6b65_6570_7761_7264;
+
+/// An address that may hold a password; its `Debug` is silent.
+#[derive(Clone)]
+pub struct PostgresUrl {
+    url: SecretText,
+    may_be_unsafe: bool,
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PostgresUrl(..)")
+    }
+}
+
+impl PostgresUrl {
+    /// Parses `postgres://user@host/database`. `may_be_unsafe` lets a server be used that loses commits in a crash, for
+    /// tests.
+    pub fn parse(text: &str, may_be_unsafe: bool) -> Result<Self, &'static str> {
+        const FORM: &str = "is not an address such as postgres://user:password@host/database";
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            return Err(FORM);
+        }
+        let options: PgConnectOptions = text.parse().map_err(|_| FORM)?;
+        if options.get_database().is_none_or(str::is_empty) {
+            return Err("names no database");
+        }
+        let says_mode = text.split_once('?').is_some_and(|(_, query)| {
+            query.split('&').any(|pair| pair.starts_with("sslmode=") || pair.starts_with("ssl-mode="))
+        });
+        if says_mode && !is_local(&options) && !matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
+            return Err("is on another machine: its sslmode has to be verify-full (or left out)");
+        }
+        Ok(Self { url: text.into(), may_be_unsafe })
+    }
+}
+
+/// Whether the way there leaves this machine.
+fn is_local(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    let is_loopback = host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback());
+    options.get_socket().is_some() || host.starts_with('/') || is_loopback
+}
+
+async fn connect(
+    url: &PostgresUrl,
+    connections: u32,
+    statement_time: Duration,
+    lock_time: Duration,
+) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url.url.expose());
+    options.max_connections(connections).min_connections(1).connect_timeout(CONNECT_TIME).acquire_timeout(CONNECT_TIME);
+    options.sqlx_logging(false).record_stmt_in_spans(false).test_before_acquire(false);
+    options.idle_timeout(Duration::from_secs(600)).max_lifetime(Duration::from_secs(1800));
+    options.map_sqlx_postgres_opts(move |options| {
+        let options = match is_local(&options) {
+            true => options,
+            false => options.ssl_mode(PgSslMode::VerifyFull),
+        };
+        options.application_name("keepward").statement_cache_capacity(256).options([
+            ("statement_timeout", statement_time.as_millis().to_string()),
+            ("lock_timeout", lock_time.as_millis().to_string()),
+            ("idle_in_transaction_session_timeout", "60000".to_owned()),
+        ])
+    });
+    // The cause may repeat the address, and with it a password: what went wrong is said by kind.
+    sea_orm::Database::connect(options)
+        .await
+        .map_err(|error| Error::internal(format!("the PostgreSQL database can't be opened: {}", reason(&error))))
+}
+
+/// Why a connection could not be made, without its address.
+fn reason(error: &sea_orm::DbErr) -> String {
+    use sea_orm::{DbErr, RuntimeErr};
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_ref() {
+            sqlx::Error::Io(error) => error.to_string(),
+            sqlx::Error::Tls(error) => format!("TLS: {error}"),
+            sqlx::Error::Database(error) => error.message().to_owned(),
+            sqlx::Error::PoolTimedOut => "it does not answer".to_owned(),
+            _ => "the address or the server's answer is not right".to_owned(),
+        },
+        DbErr::ConnectionAcquire(_) => "it does not answer".to_owned(),
+        _ => "the address or the server's answer is not right".to_owned(),
+    }
+}
+
+pub(super) async fn connect_writer(url: &PostgresUrl) -> Result<DatabaseConnection> {
+    connect(url, 1, Duration::from_secs(30), Duration::from_secs(10)).await
+}
+
+pub(super) async fn connect_readers(url: &PostgresUrl) -> Result<DatabaseConnection> {
+    connect(url, READERS, Duration::from_secs(30), Duration::from_secs(10)).await
+}
+
+/// Waits for its turn to start; the turn ends with the connection.
+pub(super) async fn lock_start(url: &PostgresUrl) -> Result<DatabaseConnection> {
+    let connection = connect(url, 1, Duration::from_secs(120), Duration::from_secs(120)).await?;
+    connection
+        .execute_unprepared(&format!("SELECT pg_advisory_lock({START})"))
+        .await
+        .map_err(|error| Error::internal(format!("another server is starting and does not end: {error}")))?;
+    Ok(connection)
+}
+
+#[derive(FromQueryResult)]
+struct Settings {
+    fsync: String,
+    full_page_writes: String,
+    synchronous_commit: String,
+    read_only: String,
+    encoding: String,
+    version: i32,
+    tables: i64,
+    migrations: i64,
+}
+
+/// Refuses a server that would lose what it acknowledged, can't be written, or holds another program's tables.
+pub(super) async fn check(connection: &DatabaseConnection, url: &PostgresUrl) -> Result<()> {
+    const ASK: &str = "SELECT current_setting('fsync') AS fsync, \
+        current_setting('full_page_writes') AS full_page_writes, \
+        current_setting('synchronous_commit') AS synchronous_commit, \
+        current_setting('transaction_read_only') AS read_only, \
+        current_setting('server_encoding') AS encoding, \
+        current_setting('server_version_num')::int AS version, \
+        (SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()) AS tables, \
+        (SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename IN ('seaql_migrations', 'key_record')) AS migrations";
+    let statement = Statement::from_string(DbBackend::Postgres, ASK);
+    let found = Settings::find_by_statement(statement).one(connection).await?;
+    let found = found.ok_or_else(|| Error::internal("PostgreSQL does not say its settings"))?;
+    let refuse = |why: &str| Err(Error::internal(format!("the PostgreSQL database {why}")));
+    if found.version < 130_000 {
+        return refuse("is older than version 13");
+    }
+    if found.encoding != "UTF8" {
+        return refuse("is not encoded in UTF8");
+    }
+    if found.read_only == "on" {
+        return refuse("is read-only (a standby?); give the address of the primary");
+    }
+    if found.tables > 0 && found.migrations == 0 {
+        return refuse("holds the tables of another program; give Keepward a database of its own");
+    }
+    let loses = match &found {
+        Settings { fsync, .. } if fsync != "on" => "fsync",
+        Settings { full_page_writes, .. } if full_page_writes != "on" => "full_page_writes",
+        Settings { synchronous_commit, .. } if matches!(synchronous_commit.as_str(), "off" | "local") => {
+            "synchronous_commit"
+        }
+        _ => return Ok(()),
+    };
+    match url.may_be_unsafe {
+        true => Ok(()),
+        false => refuse(&format!(
+            "would lose what was acknowledged: turn {loses} on (or, for tests, set KEEPWARD_UNSAFE_POSTGRES=true)"
+        )),
+    }
+}
+
+/// PostgreSQL's five-character code, where that is what an error is about.
+pub(super) fn code(error: &sea_orm::DbErr) -> Option<String> {
+    use sea_orm::{DbErr, RuntimeErr};
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))
+    | DbErr::Conn(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return None;
+    };
+    cause.as_database_error()?.code().filter(|code| code.len() == 5).map(std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in [
+            "postgres://app@127.0.0.1:5432/app",
+            "postgres://app:hunter2@localhost/app?sslmode=disable",
+            "postgresql://app@/app?host=/var/run/postgresql",
+            "postgres://app@db.example.com/app",
+            "postgres://app@db.example.com/app?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        ] {
+            let parsed = PostgresUrl::parse(good, false).unwrap_or_else(|why| panic!("{good}: {why}"));
+            assert_eq!(format!("{parsed:?}"), "PostgresUrl(..)");
+        }
+        for bad in [
+            "mysql://app@localhost/app",
+            "postgres://app@localhost",
+            "postgres://app@localhost:port/app",
+            "postgres://app@db.example.com/app?sslmode=prefer",
+            "postgres://app@db.example.com/app?sslmode=disable",
+        ] {
+            assert!(PostgresUrl::parse(bad, false).is_err(), "{bad}");
+        }
+    }
+}

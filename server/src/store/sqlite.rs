@@ -1,0 +1,57 @@
+//! SQLite: a file of one server's own.
+
+use crate::error::{Error, Result};
+use rustix::fs::{FlockOperation, flock};
+use sea_orm::{ConnectOptions, DatabaseConnection};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::time::Duration;
+
+pub(super) async fn connect(path: &Path, connections: u32) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
+    options.max_connections(connections).min_connections(connections).sqlx_logging(false).test_before_acquire(false);
+    options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>).record_stmt_in_spans(false);
+    options.map_sqlx_sqlite_opts(|options| {
+        options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(false)
+            .pragma("cache_size", "-16384")
+            .pragma("secure_delete", "on")
+            .statement_cache_capacity(256)
+    });
+    sea_orm::Database::connect(options)
+        .await
+        .map_err(|error| Error::internal(format!("the database {} can't be opened: {error}", path.display())))
+}
+
+pub(super) fn free_bytes(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path.parent().unwrap_or(Path::new("."))).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Takes the lock beside the database, or names the process that holds it.
+pub(super) fn lock(database: &Path) -> Result<File> {
+    let path = database.with_extension("lock");
+    let describe =
+        |error: std::io::Error| Error::internal(format!("the lock {} can't be opened: {error}", path.display()));
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(describe)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut holder = String::new();
+        file.read_to_string(&mut holder).map_err(describe)?;
+        let text = format!(
+            "another server (process {}) uses the data folder {}",
+            holder.trim(),
+            path.parent().unwrap_or(&path).display()
+        );
+        return Err(Error::internal(text));
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(describe)?;
+    Ok(file)
+}

@@ -1,0 +1,146 @@
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Who PostgreSQL runs as where the tests are root, whom it refuses.
+const USER: &str = "postgres";
+
+/// A PostgreSQL of a test's own, on a free port of the loopback address; gone when dropped.
+pub struct Cluster {
+    folder: tempfile::TempDir,
+    programs: PathBuf,
+    port: u16,
+}
+
+/// Whether what was acknowledged has to survive a crash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    Full,
+    /// Fast, and refused by a server that is not told to put up with it.
+    None,
+}
+
+/// The folder of `initdb`: on the path, or where Debian puts it.
+fn programs() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
+        folders.extend(versions.filter_map(|version| Some(version.ok()?.path().join("bin"))));
+    }
+    let found = folders.into_iter().find(|folder| folder.join("initdb").exists());
+    found.expect("PostgreSQL's initdb is not there: install the package postgresql")
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+impl Cluster {
+    pub fn start(durability: Durability) -> Self {
+        let folder = tempfile::Builder::new().prefix("kw-pg-").tempdir().unwrap();
+        if is_root() {
+            let owned = Command::new("chown").arg(USER).arg(folder.path()).status().unwrap();
+            assert!(owned.success(), "chown {USER}");
+        }
+        let mut cluster = Self { folder, programs: programs(), port: 0 };
+        // A locale whose order is not that of bytes, as many real ones are.
+        let locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"];
+        cluster.run("initdb", &[&["-D", &cluster.data(), "-U", "app", "-A", "trust", "--no-sync"][..], &locale].concat());
+        let flag = if durability == Durability::Full { "on" } else { "off" };
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nfsync = {flag}\nfull_page_writes = {flag}\nsynchronous_commit = {flag}\nmax_connections = 400\n",
+            cluster.folder.path().display()
+        );
+        cluster.add_settings(&settings);
+        cluster.restart();
+        cluster
+    }
+
+    /// Where its data is.
+    pub fn data(&self) -> String {
+        self.folder.path().join("data").display().to_string()
+    }
+
+    /// Appends to its settings, for the next start.
+    pub fn add_settings(&self, settings: &str) {
+        let file = Path::new(&self.data()).join("postgresql.conf");
+        let text = std::fs::read_to_string(&file).unwrap() + settings;
+        std::fs::write(file, text).unwrap();
+    }
+
+    /// Starts it (again): on the port that it had, or on a free one.
+    pub fn restart(&mut self) {
+        for _ in 0..5 {
+            if self.port == 0 {
+                self.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            }
+            let log = self.folder.path().join("log").display().to_string();
+            let options = format!("-p {}", self.port);
+            if self.program("pg_ctl", &["-D", &self.data(), "-l", &log, "-w", "-t", "60", "-o", &options, "start"]) {
+                return;
+            }
+            // Somebody else may have taken the port since.
+            self.port = 0;
+        }
+        panic!("PostgreSQL does not start: {}", self.log());
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// The process of the postmaster.
+    pub fn pid(&self) -> u32 {
+        let text = std::fs::read_to_string(Path::new(&self.data()).join("postmaster.pid")).unwrap();
+        text.lines().next().unwrap().parse().unwrap()
+    }
+
+    /// Stops it as `pg_ctl` does: `smart`, `fast` or `immediate`.
+    pub fn stop(&self, mode: &str) {
+        self.run("pg_ctl", &["-D", &self.data(), "-m", mode, "-w", "-t", "60", "stop"]);
+    }
+
+    /// The address of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://app@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes an empty database and answers its address.
+    pub fn create(&self, database: &str) -> String {
+        assert!(create_database(&self.url(""), database), "createdb {database}");
+        self.url(database)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        assert!(self.program(program, arguments), "{program} {arguments:?}: {}", self.log());
+    }
+
+    fn program(&self, program: &str, arguments: &[&str]) -> bool {
+        let program = self.programs.join(program);
+        let mut command = match is_root() {
+            true => {
+                let mut command = Command::new("runuser");
+                command.args(["-u", USER, "--"]).arg(program);
+                command
+            }
+            false => Command::new(program),
+        };
+        // A server that is started keeps no pipe of ours open.
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null()).status().unwrap().success()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.program("pg_ctl", &["-D", &self.data(), "-m", "immediate", "stop"]);
+    }
+}
+
+/// Makes an empty database in the cluster of an address that ends with `/`; false if it is there.
+pub fn create_database(cluster: &str, database: &str) -> bool {
+    let mut command = Command::new(programs().join("psql"));
+    command.args(["-q", "-d", &format!("{cluster}postgres"), "-c", &format!("CREATE DATABASE {database}")]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+}
