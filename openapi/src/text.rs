@@ -44,22 +44,33 @@ macro_rules! checked_text {
 }
 pub(crate) use checked_text;
 
-/// A name given by a person: 1 to 255 characters, no control character and none that changes the writing direction
-/// (a name that displays as another one).
+/// A name given by a person: 1 to 255 characters, not all of them white space, no control character, and none that is
+/// invisible or changes the writing direction (a name that displays as another one). The joiners of scripts and emoji may
+/// stand between other characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
+/// Unicode's format characters, separators of lines, and tags.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
+        )
+        || matches!(c, '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
 impl std::str::FromStr for Name {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let hidden = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
-        };
+        let is_joiner = |c: char| matches!(c, '\u{200C}' | '\u{200D}');
+        let is_blank = text.chars().all(|c| c.is_whitespace() || is_joiner(c));
         match text.chars().count() {
-            1..=255 if !text.chars().any(hidden) => Ok(Self(text.to_owned())),
-            _ => Err(Invalid("a name has 1 to 255 characters, none of them a control character")),
+            1..=255 if !is_blank && !text.starts_with(is_joiner) && !text.chars().any(is_hidden) => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(Invalid("a name has 1 to 255 characters, none of them invisible, and not only white space")),
         }
     }
 }
@@ -99,10 +110,22 @@ mod tests {
 
     #[test]
     fn names_hold_nothing_hidden() {
-        for bad in ["", "a\0", "a\nb", "\u{202E}evil", "\u{7f}", &"x".repeat(256)] {
+        for bad in [
+            "",
+            "a\0",
+            "a\nb",
+            "\u{202E}evil",
+            "\u{7f}",
+            " ",
+            "\u{200B}a",
+            "a\u{2028}b",
+            "\u{200D}a",
+            "a\u{E0041}",
+            &"x".repeat(256),
+        ] {
             assert!(bad.parse::<Name>().is_err(), "{bad:?}");
         }
-        for good in ["a", "Öl & Gas", "名前", &"é".repeat(255)] {
+        for good in ["a", "Öl & Gas", "名前", "👩\u{200D}💻", &"é".repeat(255)] {
             assert!(good.parse::<Name>().is_ok(), "{good:?}");
         }
     }

@@ -4,6 +4,7 @@ use crate::audit::{Chains, Refusals};
 use crate::caller::{Activity, Limits, Logins, Passwords, Tokens};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::http::BodyMemory;
 use crate::seal::Keyring;
 use crate::seal::keystore::SoftwareKeystore;
 use crate::store::{Committer, Database, migrate};
@@ -13,10 +14,6 @@ use tokio::task::JoinHandle;
 
 /// Requests in work at once; the next is told to come back.
 const MAX_IN_WORK: usize = 512;
-/// All bodies together, in bytes as they came. Parsed, sealed and in a queue a body is there some four times, so this keeps
-/// them within 256 MB.
-const BODY_MEMORY: usize = 64 * 1024 * 1024;
-
 /// What handlers work with.
 pub struct App {
     pub config: Config,
@@ -30,7 +27,7 @@ pub struct App {
     pub refusals: Refusals,
     pub activity: Activity,
     pub(crate) in_work: Arc<Semaphore>,
-    pub(crate) body_memory: Arc<Semaphore>,
+    pub(crate) body_memory: Arc<BodyMemory>,
 }
 
 /// What a database is opened for.
@@ -59,7 +56,9 @@ impl Writing {
 impl App {
     /// Opens database and keys, and makes them where there are none.
     pub async fn open(config: Config, how: Open) -> Result<(Self, Writing)> {
-        config.prepare_data_dir()?;
+        if how != Open::Beside {
+            config.prepare_data_dir()?;
+        }
         let database = match how {
             Open::Migrate if config.database.exists() => Database::open(&config.database).await?,
             Open::Serve | Open::Migrate => Database::open_to_serve(&config.database).await?,
@@ -71,6 +70,13 @@ impl App {
         let is_new = Keyring::is_new(database.readers()).await?;
         if is_new && how == Open::Beside {
             return Err(Error::internal("this database has no keys yet: start the server, or run `migrate`, first"));
+        }
+        if is_new && how == Open::Serve && config.master_key_file.exists() {
+            // An emptied database would otherwise start as a new one, open to whoever signs up first.
+            return Err(Error::internal(format!(
+                "there is a master key ({}), but the database is new: if that is meant to be, run `migrate` first",
+                config.master_key_file.display()
+            )));
         }
         let keystore = Arc::new(SoftwareKeystore::open(&config.master_key_file, is_new)?);
         let keyring = Arc::new(Keyring::open(keystore, database.readers()).await?);
@@ -85,7 +91,7 @@ impl App {
             refusals: Refusals::default(),
             activity: Activity::default(),
             in_work: Arc::new(Semaphore::new(MAX_IN_WORK)),
-            body_memory: Arc::new(Semaphore::new(BODY_MEMORY)),
+            body_memory: Arc::default(),
             config,
             database,
             keyring,

@@ -100,7 +100,7 @@ fn settings() -> String {
 /// Runs what the command line asks for.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let flags = Flags { config: arguments.config, listen: arguments.listen, data_dir: arguments.data_dir };
-    let config = Config::load(&flags, std::env::vars())?;
+    let config = Config::load(&flags, variables()?)?;
     // Whatever is made below is for this user alone.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     start_log(config.log);
@@ -115,6 +115,17 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             outcome
         }
     }
+}
+
+/// The environment's settings; whatever else it holds need not even be text.
+fn variables() -> Result<Vec<(String, String)>> {
+    let ours = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    ours.filter(|(name, _)| name.starts_with("KEEPWARD_"))
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(Error::invalid(format!("{name} is not UTF-8"))),
+        })
+        .collect()
 }
 
 /// Commands that work beside a running server.
@@ -221,11 +232,13 @@ async fn close(app: App, writing: crate::app::Writing) {
 async fn serve(config: Config) -> Result<()> {
     let (app, writing) = App::open(config, Open::Serve).await?;
     let app = Arc::new(app);
+    // Before anybody is told that the server is there: a signal then stops it well.
+    let stopped = stop_signal()?;
     let listening = http::listen(Arc::clone(&app))?;
     let (stop, stopping) = watch::channel(false);
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stopping));
     tracing::info!(address = %listening.address(), "listening");
-    wait_for_signal().await?;
+    stopped.await;
     tracing::info!("stopping");
     if tokio::time::timeout(STOP_TIME, listening.close()).await.is_err() {
         tracing::warn!("requests in flight were cut off");
@@ -255,14 +268,16 @@ async fn write_heads(app: &App) {
     }
 }
 
-async fn wait_for_signal() -> Result<()> {
+/// Ends with SIGTERM or SIGINT, which are caught from now on.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// JSON lines to stderr, of this crate only: what libraries log may hold URIs and values.

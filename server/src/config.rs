@@ -126,9 +126,13 @@ impl Config {
     pub fn prepare_data_dir(&self) -> Result<()> {
         use std::os::unix::fs::DirBuilderExt;
         let folder = &self.data_dir;
+        let is_there = folder.exists();
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        let made = made.and_then(|()| std::fs::set_permissions(folder, private));
+        let mode =
+            std::fs::metadata(folder).map(|folder| std::os::unix::fs::PermissionsExt::mode(&folder.permissions()));
+        if is_there && mode.is_ok_and(|mode| mode & 0o077 != 0) {
+            tracing::warn!(folder = %folder.display(), "others may look into the data folder; make its mode 0700");
+        }
         let probe = folder.join(format!(".write-{}", std::process::id()));
         let written = made.and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
         written
@@ -262,7 +266,8 @@ fn check(reading: &mut Reading) -> Option<Config> {
     let public_url = reading.parsed("KEEPWARD_PUBLIC_URL", "an http or https address without a path", |text| {
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
         let host = rest.strip_suffix('/').unwrap_or(rest);
-        (!host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])).then(|| text.trim_end_matches('/').to_owned())
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+        (!host.is_empty() && host.bytes().all(is_plain)).then(|| text.trim_end_matches('/').to_owned())
     });
     later(reading);
     let listen = listen?;

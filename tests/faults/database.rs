@@ -1,26 +1,9 @@
 //! What a writer of the database can't do: read a value, move one, or give a right. What they can do (deny service, put an
 //! old state back) docs/security.md says.
 
+use crate::edit::{bytes, edit, id, stray_id};
 use keepward::types::PolicyPermission::Read;
-use keepward_tests::{Organisation, OwnServer, database_url};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
-use std::path::Path;
-
-/// The database of a stopped server, opened for editing.
-pub async fn open(data_dir: &Path) -> DatabaseConnection {
-    Database::connect(database_url(data_dir)).await.unwrap()
-}
-
-async fn edit(data_dir: &Path, sql: &str) {
-    let database = open(data_dir).await;
-    let changed = database.execute_unprepared(sql).await.unwrap().rows_affected();
-    assert!(changed > 0, "nothing changed: {sql}");
-    database.close().await.unwrap();
-}
-
-fn blob(id: impl std::fmt::Display) -> String {
-    format!("x'{}'", id.to_string().replace('-', ""))
-}
+use keepward_tests::{Organisation, OwnServer, is_postgres};
 
 #[tokio::test]
 async fn a_row_that_was_moved_or_changed_does_not_open() {
@@ -32,25 +15,28 @@ async fn a_row_that_was_moved_or_changed_does_not_open() {
     let mut ids = Vec::new();
     for name in names {
         organisation.owner.secrets().put(vault, name, "old").await.unwrap();
-        ids.push(blob(organisation.owner.secrets().put(vault, name, "marker").await.unwrap().id));
+        ids.push(id(organisation.owner.secrets().put(vault, name, "marker").await.unwrap().id));
     }
     let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
     assert!(server.stop().success());
-    let (vault_blob, other_blob) = (blob(vault), blob(other));
+    let other_id = id(other);
+    // The last byte of the ciphertext.
+    let one_bit = match is_postgres() {
+        true => "set_byte(sealed, length(sealed) - 1, get_byte(sealed, length(sealed) - 1) # 1)",
+        false => {
+            "CAST(substr(sealed, 1, length(sealed) - 1) || CASE WHEN substr(sealed, -1) = x'00' THEN x'01' ELSE x'00' END AS BLOB)"
+        }
+    };
     for sql in [
         format!("UPDATE secret SET path = 'path/moved' WHERE id = {}", ids[0]),
-        format!("UPDATE secret SET vault_id = {other_blob} WHERE id = {}", ids[1]),
-        format!("UPDATE secret_version SET vault_id = {other_blob} WHERE secret_id = {}", ids[1]),
+        format!("UPDATE secret SET vault_id = {other_id} WHERE id = {}", ids[1]),
+        format!("UPDATE secret_version SET vault_id = {other_id} WHERE secret_id = {}", ids[1]),
         format!(
             "UPDATE secret SET version = 1 WHERE id = {0}; UPDATE secret_version SET version = 9 WHERE secret_id = {0} AND version = 1; UPDATE secret_version SET version = 1 WHERE secret_id = {0} AND version = 2",
             ids[2]
         ),
         format!("UPDATE secret_version SET kind = 'private_key' WHERE secret_id = {}", ids[3]),
-        // One bit of the last byte of the ciphertext.
-        format!(
-            "UPDATE secret_version SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) || CASE WHEN substr(sealed, -1) = x'00' THEN x'01' ELSE x'00' END AS BLOB) WHERE secret_id = {}",
-            ids[4]
-        ),
+        format!("UPDATE secret_version SET sealed = {one_bit} WHERE secret_id = {}", ids[4]),
         format!("UPDATE secret_version SET expires_at = 9999999999999999 WHERE secret_id = {}", ids[5]),
         format!("UPDATE secret_version SET max_access_count = 1000 WHERE secret_id = {}", ids[6]),
         format!("UPDATE secret_version SET cmek_fingerprint = 'x' WHERE secret_id = {}", ids[7]),
@@ -79,7 +65,6 @@ async fn a_row_that_was_moved_or_changed_does_not_open() {
     }
     let same = http.get(&format!("/v1/vaults/{vault}/secrets/same"), key.expose()).await;
     assert_eq!(same.json()["value"], "marker");
-    let _ = vault_blob;
 }
 
 #[tokio::test]
@@ -101,12 +86,12 @@ async fn authority_written_by_hand_gives_nothing() {
     assert!(server.stop().success());
     let path = folder.path();
     // A policy copied for another agent, one widened, a human moved to another organisation, a key hash put on another row.
-    edit(path, &format!("INSERT INTO policy SELECT x'00112233445566778899aabbccddeeff', org_id, vault_id, pattern, literal_prefix, principal_type, {}, permissions, conditions, expires_at, created_by, created_by_type, created_at, row_mac FROM policy WHERE principal_id = {}", blob(forged), blob(granted))).await;
-    edit(path, &format!("UPDATE policy SET pattern = '**', literal_prefix = '' WHERE id = {}", blob(widened.id))).await;
-    edit(path, &format!("UPDATE users SET org_id = {} WHERE id = {}", blob(organisation.id), blob(stranger.owner_id)))
+    edit(path, &format!("INSERT INTO policy SELECT {}, org_id, vault_id, pattern, literal_prefix, principal_type, {}, permissions, conditions, expires_at, created_by, created_by_type, created_at, row_mac FROM policy WHERE principal_id = {}", stray_id(), id(forged), id(granted))).await;
+    edit(path, &format!("UPDATE policy SET pattern = '**', literal_prefix = '' WHERE id = {}", id(widened.id))).await;
+    edit(path, &format!("UPDATE users SET org_id = {} WHERE id = {}", id(organisation.id), id(stranger.owner_id)))
         .await;
-    edit(path, &format!("UPDATE agent SET key_hash = NULL WHERE id = {0}", blob(granted))).await;
-    edit(path, &format!("UPDATE agent SET intents_api_enabled = 1 WHERE id = {0}", blob(victim))).await;
+    edit(path, &format!("UPDATE agent SET key_hash = NULL WHERE id = {0}", id(granted))).await;
+    edit(path, &format!("UPDATE agent SET intents_api_enabled = TRUE WHERE id = {0}", id(victim))).await;
     let server = OwnServer::start(path, &[]);
     let http = keepward_tests::Http::new(&server.url);
     let read = async |key: &keepward::SecretText| {
@@ -142,7 +127,11 @@ async fn a_signing_key_written_by_hand_is_refused() {
     assert!(OwnServer::start(folder.path(), &[]).stop().success());
     edit(
         folder.path(),
-        "INSERT INTO key_record SELECT x'00112233445566778899aabbccddeeff', purpose, 0, record, x'00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff', created_at, retired_at FROM key_record WHERE purpose = 'sign:token'",
+        &format!(
+            "INSERT INTO key_record SELECT {}, purpose, 0, record, {}, created_at, retired_at FROM key_record WHERE purpose = 'sign:token'",
+            stray_id(),
+            bytes(&"00112233445566778899aabbccddeeff".repeat(2))
+        ),
     )
     .await;
     let said = OwnServer::try_start(folder.path(), &[]).map(drop).unwrap_err();

@@ -2,6 +2,7 @@
 
 mod audit_trail;
 mod database;
+mod edit;
 mod jobs;
 mod kill;
 mod limits;

@@ -2,7 +2,7 @@
 //! not after `kill -9` either.
 
 use keepward::types::PolicyPermission::Read;
-use keepward_tests::{Http, Organisation, OwnServer};
+use keepward_tests::{Cluster, Durability, Http, Organisation, OwnServer, is_postgres};
 use serde_json::json;
 use std::path::Path;
 
@@ -29,7 +29,11 @@ async fn markers_are_found_nowhere() {
     const VALUE: &str = "MARKER-value-5e1f";
     const PASSWORD: &str = "MARKER-Pa5!x-word-9q";
     let folder = tempfile::tempdir().unwrap();
-    let server = OwnServer::start(folder.path(), &[("KEEPWARD_LOG", "trace")]);
+    // A cluster of its own where the run is one on PostgreSQL, to look at all of its files.
+    let cluster = is_postgres().then(|| Cluster::start(Durability::Full));
+    let url = cluster.as_ref().map(|cluster| cluster.url(""));
+    let start = |settings| OwnServer::start_on(url.as_deref(), folder.path(), settings).unwrap();
+    let server = start(&[("KEEPWARD_LOG", "trace")]);
     let http = Http::new(&server.url);
     let signup = json!({"email": "marker-mail@example.com", "password": PASSWORD});
     let signed_up = http.send("POST", "/v1/auth/signup", None, Some(&signup)).await;
@@ -87,7 +91,10 @@ async fn markers_are_found_nowhere() {
     assert!(log.contains("/v1/vaults/{vault_id}/secrets/{path}"), "{log}");
     let secrets = [VALUE, PASSWORD, "MARKER-weak", &agent_key, &user_key, &token, &agent_token];
     let look = |when: &str, log: &str| {
-        let stored = bytes_below(folder.path());
+        let mut stored = bytes_below(folder.path());
+        if let Some(cluster) = &cluster {
+            stored.extend(bytes_below(Path::new(&cluster.data())));
+        }
         for secret in secrets {
             assert!(!contains(&stored, secret), "{when}: {secret} in the data folder");
             assert!(!log.contains(secret), "{when}: {secret} in the log");
@@ -102,7 +109,7 @@ async fn markers_are_found_nowhere() {
     look("running", &log);
     server.kill();
     look("killed", &log);
-    let server = OwnServer::start(folder.path(), &[]);
+    let server = start(&[]);
     let organisation = Organisation::on(&server.url).await;
     drop(organisation);
     assert!(server.stop().success());

@@ -1,6 +1,6 @@
 //! Starting: what a server refuses, and says so; stopping.
 
-use keepward_tests::{Mount, Organisation, OwnServer, command};
+use keepward_tests::{Mount, Organisation, OwnServer, command, is_postgres};
 use std::path::Path;
 
 fn refusal(data_dir: &Path, settings: &[(&str, &str)]) -> String {
@@ -12,6 +12,9 @@ fn refusal(data_dir: &Path, settings: &[(&str, &str)]) -> String {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_folder_says_who_holds_it() {
+    if is_postgres() {
+        return; // Several servers may share it.
+    }
     let folder = tempfile::tempdir().unwrap();
     let server = OwnServer::start(folder.path(), &[]);
     let said = refusal(folder.path(), &[]);
@@ -27,7 +30,8 @@ async fn wrong_settings_are_named_all_at_once() {
     let folder = tempfile::tempdir().unwrap();
     for (name, value) in [
         ("KEEPWARD_SMTP_URL", "smtp://localhost"),
-        ("KEEPWARD_DATABASE_URL", "postgres://localhost/x"),
+        ("KEEPWARD_DATABASE_URL", "mysql://localhost/x"),
+        ("KEEPWARD_DATABASE_URL", "postgres://app@db.example.com/x?sslmode=disable"),
         ("KEEPWARD_KEYSTORE", "pkcs11"),
         ("KEEPWARD_BILLING", "on"),
         ("KEEPWARD_RATE_LIMIT", "many"),
@@ -53,8 +57,40 @@ async fn a_wrong_master_key_is_named() {
     assert!(said.contains("master key") || said.contains("0600"), "{said}");
 }
 
+/// An emptied database would otherwise be a new one, open to whoever signs up first.
+#[tokio::test]
+async fn an_emptied_database_beside_its_key_is_refused() {
+    if is_postgres() {
+        return; // There is no file of the server's own.
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert!(OwnServer::start(folder.path(), &[]).stop().success());
+    std::fs::remove_file(folder.path().join("keepward.db")).unwrap();
+    let said = refusal(folder.path(), &[]);
+    assert!(said.contains("master key") && said.contains("migrate"), "{said}");
+    std::fs::remove_file(folder.path().join("keepward.db")).unwrap();
+    assert!(command(folder.path()).arg("migrate").status().unwrap().success());
+    drop(OwnServer::start(folder.path(), &[]));
+}
+
+/// What else the environment holds need not be text, and is nobody's business.
+#[test]
+fn variables_of_others_are_not_looked_at() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"hunter2\xff");
+    let run = |name: &str| command(folder.path()).env(name, odd).arg("migrate").output().unwrap();
+    assert!(run("DB_PASSWORD").status.success() || is_postgres());
+    let ours = run("KEEPWARD_LOG");
+    let said = String::from_utf8_lossy(&ours.stderr).into_owned();
+    assert!(!ours.status.success() && said.contains("KEEPWARD_LOG") && !said.contains("hunter2"), "{said}");
+}
+
 #[tokio::test]
 async fn a_corrupt_database_is_refused() {
+    if is_postgres() {
+        return; // There is no file of the server's own.
+    }
     let folder = tempfile::tempdir().unwrap();
     assert!(OwnServer::start(folder.path(), &[]).stop().success());
     let file = folder.path().join("keepward.db");
@@ -67,6 +103,9 @@ async fn a_corrupt_database_is_refused() {
 /// Tests run as root, for whom modes are no obstacle: a read-only mount is.
 #[tokio::test]
 async fn a_read_only_data_folder_is_refused() {
+    if is_postgres() {
+        return; // The data folder holds no database.
+    }
     let folder = tempfile::tempdir().unwrap();
     let Some(_mount) = Mount::tmpfs(folder.path(), "ro,size=1m") else { return };
     let said = OwnServer::try_start(folder.path(), &[]).map(drop).unwrap_err();

@@ -104,6 +104,16 @@ async fn what_dropshot_and_hyper_answer_themselves() {
             format!("GET /v1/health HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000_000)),
             "431",
         ),
+        (
+            "a head of 101 lines",
+            format!("GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{}\r\n", "X: x\r\n".repeat(99)),
+            "431",
+        ),
+        (
+            "a target of 66,000 bytes",
+            format!("GET /v1/{} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "x".repeat(66_000)),
+            "414",
+        ),
     ] {
         let answer = send(&head);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{name}: {answer}");
@@ -115,6 +125,29 @@ async fn a_head_over_32_kilobytes_is_431() {
     let head = format!("GET /v1/health HTTP/1.1\r\nHost: a\r\nX: {}\r\nConnection: close\r\n\r\n", "x".repeat(33_000));
     let answer = http().exchange(&head, b"");
     assert!(answer.starts_with("HTTP/1.1 431") && answer.contains("application/problem+json"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_host_is_given_once() {
+    for (heads, what) in [("", "missing"), ("Host: a\r\nHost: a\r\n", "twice")] {
+        let answer = http().exchange(&format!("GET /v1/health HTTP/1.1\r\n{heads}Connection: close\r\n\r\n"), b"");
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains(what), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_answered_before_its_body_can_be_read() {
+    let body = vec![b'x'; 6_000_000];
+    for (heads, status) in [
+        ("OPTIONS /v1/vaults HTTP/1.1\r\nHost: a\r\n".to_owned(), "204"),
+        ("POST /v1/vaults HTTP/1.1\r\nHost: a\r\nHost: b\r\n".to_owned(), "400"),
+        (format!("POST /v1/vaults HTTP/1.1\r\nHost: a\r\nX: {}\r\n", "x".repeat(40_000)), "431"),
+        ("POST /v1/nothing HTTP/1.1\r\nHost: a\r\n".to_owned(), "404"),
+    ] {
+        let head = format!("{heads}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        let answer = http().exchange(&head, &body);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ const USER: &str = "postgres";
 /// A PostgreSQL of a test's own, on a free port of the loopback address; gone when dropped.
 pub struct Cluster {
     folder: tempfile::TempDir,
-    programs: PathBuf,
     port: u16,
 }
 
@@ -20,15 +19,15 @@ pub enum Durability {
     None,
 }
 
-/// The folder of `initdb`: on the path, or where Debian puts it.
-fn programs() -> PathBuf {
+/// One of PostgreSQL's programs: on the path, or where Debian puts it.
+fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
         folders.extend(versions.filter_map(|version| Some(version.ok()?.path().join("bin"))));
     }
-    let found = folders.into_iter().find(|folder| folder.join("initdb").exists());
-    found.expect("PostgreSQL's initdb is not there: install the package postgresql")
+    let found = folders.into_iter().map(|folder| folder.join(name)).find(|file| file.exists());
+    found.unwrap_or_else(|| panic!("PostgreSQL's {name} is not there: install the package postgresql"))
 }
 
 fn is_root() -> bool {
@@ -42,10 +41,11 @@ impl Cluster {
             let owned = Command::new("chown").arg(USER).arg(folder.path()).status().unwrap();
             assert!(owned.success(), "chown {USER}");
         }
-        let mut cluster = Self { folder, programs: programs(), port: 0 };
+        let mut cluster = Self { folder, port: 0 };
         // A locale whose order is not that of bytes, as many real ones are.
         let locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"];
-        cluster.run("initdb", &[&["-D", &cluster.data(), "-U", "app", "-A", "trust", "--no-sync"][..], &locale].concat());
+        cluster
+            .run("initdb", &[&["-D", &cluster.data(), "-U", "app", "-A", "trust", "--no-sync"][..], &locale].concat());
         let flag = if durability == Durability::Full { "on" } else { "off" };
         let settings = format!(
             "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nfsync = {flag}\nfull_page_writes = {flag}\nsynchronous_commit = {flag}\nmax_connections = 400\n",
@@ -76,7 +76,7 @@ impl Cluster {
             }
             let log = self.folder.path().join("log").display().to_string();
             let options = format!("-p {}", self.port);
-            if self.program("pg_ctl", &["-D", &self.data(), "-l", &log, "-w", "-t", "60", "-o", &options, "start"]) {
+            if self.call("pg_ctl", &["-D", &self.data(), "-l", &log, "-w", "-t", "60", "-o", &options, "start"]) {
                 return;
             }
             // Somebody else may have taken the port since.
@@ -113,11 +113,11 @@ impl Cluster {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
-        assert!(self.program(program, arguments), "{program} {arguments:?}: {}", self.log());
+        assert!(self.call(program, arguments), "{program} {arguments:?}: {}", self.log());
     }
 
-    fn program(&self, program: &str, arguments: &[&str]) -> bool {
-        let program = self.programs.join(program);
+    fn call(&self, name: &str, arguments: &[&str]) -> bool {
+        let program = program(name);
         let mut command = match is_root() {
             true => {
                 let mut command = Command::new("runuser");
@@ -134,13 +134,13 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.program("pg_ctl", &["-D", &self.data(), "-m", "immediate", "stop"]);
+        self.call("pg_ctl", &["-D", &self.data(), "-m", "immediate", "stop"]);
     }
 }
 
 /// Makes an empty database in the cluster of an address that ends with `/`; false if it is there.
 pub fn create_database(cluster: &str, database: &str) -> bool {
-    let mut command = Command::new(programs().join("psql"));
+    let mut command = Command::new(program("psql"));
     command.args(["-q", "-d", &format!("{cluster}postgres"), "-c", &format!("CREATE DATABASE {database}")]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
 }

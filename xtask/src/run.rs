@@ -73,7 +73,6 @@ pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
 /// A server on a free port of the loopback address, ended when dropped.
 pub(crate) struct Server {
     pub(crate) url: String,
-    pub(crate) data_dir: PathBuf,
     /// From the start of the process to its word that it listens.
     pub(crate) start_milliseconds: f64,
     child: Child,
@@ -106,7 +105,7 @@ impl Server {
                     while let Ok(1..) = lines.read(&mut sink) {}
                 });
                 let start_milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-                return Ok(Self { url, data_dir: data_dir.to_owned(), start_milliseconds, child });
+                return Ok(Self { url, start_milliseconds, child });
             }
         }
     }

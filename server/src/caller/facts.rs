@@ -120,8 +120,8 @@ pub struct SecretStored {
 pub mod lookup {
     use super::{SecretStored, VaultStored};
     use crate::caller::rows::{Rows, Shape};
-    use crate::store::{Lock, SqlValue as Value};
     use crate::store::entity::agent;
+    use crate::store::{Lock, SqlValue as Value};
     use keepward_api::{AgentId, SecretPath, VaultId};
     use serde_json::{Map, json};
     use uuid::Uuid;

@@ -4,14 +4,14 @@ use super::generated::layer;
 use super::pipeline::{Answer, Routed};
 use super::problem;
 use super::reply::Reply;
-use super::request::{Incoming, Place};
+use super::request::{Incoming, Place, drain};
 use crate::app::App;
 use crate::error::Error;
 use crate::store::Actor;
 use dropshot::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,32 +29,12 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
     let started = Instant::now();
     let (method, origin) = (head.method.clone(), head.headers.get(header::ORIGIN).cloned());
     let path = head.uri.path().to_owned();
-    let address = client_address(peer, &head.headers, &app.config.trusted_proxies);
-    let answered = if method == Method::OPTIONS {
-        Err(preflight())
-    } else if head.headers.get_all(header::HOST).iter().count() > 1 {
-        Err(problem::plain(StatusCode::BAD_REQUEST, "`Host` is given twice."))
-    } else if head_bytes(&head) > MAX_HEAD {
-        Err(problem::plain(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "The head of the request is larger than 32 kB.",
-        ))
-    } else {
-        let segments: Vec<&str> = segments(&path);
-        let place = match segments.as_slice() {
-            ["v1", "health", ..] => Ok(Place::none(&app.in_work)),
-            _ => Place::take(&app.in_work),
-        };
-        match place {
-            Err(error) => Err(problem::reply(&error, &id)),
-            Ok(place) => {
-                match layer::route(app, Incoming::new(app, id.clone(), head, body, address, place), &segments).await {
-                    Routed::Answered(answer) => Ok(answer),
-                    Routed::Unknown(incoming) => Err(unrouted(app, &incoming, None).await),
-                    Routed::WrongMethod(incoming, allow) => Err(unrouted(app, &incoming, Some(allow)).await),
-                }
-            }
+    let answered = match precheck(app, &id, &head, peer) {
+        Checked::Early(reply) => {
+            drain(body).await;
+            Err(reply)
         }
+        Checked::Client(address) => route(app, &id, head, body, address, &path).await,
     };
     let (route, principal, mut reply) = match answered {
         Ok(Answer { reply, meta, principal }) => (meta.path, principal, reply),
@@ -69,6 +49,59 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
     cors(headers, origin.as_ref(), &app.config.public_url);
     log(&id, &method, route, reply.status(), started, principal);
     reply
+}
+
+/// What a head says before it is routed.
+enum Checked {
+    /// Who sends it.
+    Client(IpAddr),
+    /// The answer.
+    Early(Reply),
+}
+
+fn precheck(app: &App, id: &str, head: &http::request::Parts, peer: IpAddr) -> Checked {
+    if head.method == Method::OPTIONS {
+        return Checked::Early(preflight());
+    }
+    let refuse = |error: &Error| Checked::Early(problem::reply(error, id));
+    let Some(address) = client_address(peer, &head.headers, &app.config.trusted_proxies) else {
+        let detail = "`X-Forwarded-For`, as the trusted proxy sends it, does not name the client's address.";
+        return refuse(&Error::invalid(detail));
+    };
+    let refused = match head.headers.get_all(header::HOST).iter().count() {
+        2.. => Checked::Early(problem::reply(&Error::invalid("`Host` is given twice."), id)),
+        0 if head.version == http::Version::HTTP_11 => refuse(&Error::invalid("`Host` is missing.")),
+        _ if head_bytes(head) > MAX_HEAD => Checked::Early(problem::plain(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "The head of the request is larger than 32 kB.",
+        )),
+        _ => return Checked::Client(address),
+    };
+    charge(app, address).map_or_else(|limited| refuse(&limited), |()| refused)
+}
+
+fn charge(app: &App, address: IpAddr) -> Result<(), Error> {
+    app.limits.charge_address(address).map_err(|retry_after_seconds| Error::RateLimited { retry_after_seconds })
+}
+
+async fn route(
+    app: &App,
+    id: &str,
+    head: http::request::Parts,
+    body: Body,
+    address: IpAddr,
+    path: &str,
+) -> Result<Answer, Reply> {
+    let segments: Vec<&str> = segments(path);
+    let place = match segments.as_slice() {
+        ["v1", "health", ..] => Place::none(&app.in_work),
+        _ => Place::take(&app.in_work).map_err(|error| problem::reply(&error, id))?,
+    };
+    match layer::route(app, Incoming::new(app, id.to_owned(), head, body, address, place), &segments).await {
+        Routed::Answered(answer) => Ok(answer),
+        Routed::Unknown(incoming) => Err(unrouted(app, &incoming, None).await),
+        Routed::WrongMethod(incoming, allow) => Err(unrouted(app, &incoming, Some(allow)).await),
+    }
 }
 
 fn head_bytes(head: &http::request::Parts) -> usize {
@@ -94,8 +127,8 @@ fn segments(path: &str) -> Vec<&str> {
 /// 404, or 405 with `Allow`; charged to the address like anything unproven.
 async fn unrouted(app: &App, incoming: &Incoming, allow: Option<&'static str>) -> Reply {
     incoming.discard_body().await;
-    if let Err(retry_after_seconds) = app.limits.charge_address(incoming.address) {
-        return problem::reply(&Error::RateLimited { retry_after_seconds }, &incoming.id);
+    if let Err(limited) = charge(app, incoming.address) {
+        return problem::reply(&limited, &incoming.id);
     }
     match allow {
         None => problem::plain(
@@ -132,21 +165,28 @@ fn cors(headers: &mut HeaderMap, origin: Option<&HeaderValue>, public_url: &str)
     }
 }
 
-/// The client: from the right of `X-Forwarded-For`, past proxies that are trusted. A header from anybody else is ignored.
-fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+/// The client: from the right of `X-Forwarded-For`, past proxies that are trusted. A header from anybody else is ignored;
+/// one that can't be read where a trusted proxy says whom it speaks for names nobody (`None`), least of all the proxy.
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     let mut address = peer.to_canonical();
-    let hops = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<&str> = hops.flat_map(|value| value.split(',')).map(str::trim).collect();
-    for hop in hops.iter().rev() {
+    let lines: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
+    let joined = lines.join(&b',');
+    let hops = joined.rsplit(|byte| *byte == b',').filter(|_| !joined.is_empty());
+    for hop in hops {
         if !trusted.iter().any(|network| network.contains(&address)) {
             break;
         }
-        match hop.parse::<IpAddr>() {
-            Ok(next) => address = next.to_canonical(),
-            Err(_) => break,
-        }
+        address = hop_address(hop)?;
     }
-    address
+    Some(address)
+}
+
+/// An address, as proxies write it: also with a port, in brackets or quotes.
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim().trim_matches('"');
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -156,20 +196,34 @@ mod tests {
     #[test]
     fn only_trusted_proxies_are_believed() {
         let trusted = ["10.0.0.0/8".parse().unwrap()];
-        let forwarded = |text: &'static str| HeaderMap::from_iter([(FORWARDED_FOR, HeaderValue::from_static(text))]);
-        for (peer, header, client) in [
+        let client = |peer: &str, lines: &[&[u8]]| {
+            let lines = lines.iter().map(|line| (FORWARDED_FOR, HeaderValue::from_bytes(line).unwrap()));
+            let mut headers = HeaderMap::new();
+            lines.for_each(|(name, value)| {
+                headers.append(name, value);
+            });
+            client_address(peer.parse().unwrap(), &headers, &trusted).map(|address| address.to_string())
+        };
+        for (peer, line, expected) in [
             ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("203.0.113.9", "nonsense", "203.0.113.9"),
             ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
             ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
             ("10.0.0.1", "192.0.2.7, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
-            ("10.0.0.1", "nonsense", "10.0.0.1"),
+            ("10.0.0.1", "nonsense, 198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "198.51.100.1:555", "198.51.100.1"),
+            ("10.0.0.1", "[2001:db8::1]:5, 10.0.0.2:80", "2001:db8::1"),
+            ("10.0.0.1", "\"[2001:db8::1]\"", "2001:db8::1"),
             ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ] {
-            assert_eq!(
-                client_address(peer.parse().unwrap(), &forwarded(header), &trusted),
-                client.parse::<IpAddr>().unwrap()
-            );
+            assert_eq!(client(peer, &[line.as_bytes()]).as_deref(), Some(expected), "{line}");
         }
+        assert_eq!(client("10.0.0.1", &[]).as_deref(), Some("10.0.0.1"));
+        assert_eq!(client("10.0.0.1", &[b"6.6.6.6", b"\xff, 198.51.100.1"]).as_deref(), Some("198.51.100.1"));
+        for unreadable in ["nonsense", "198.51.100.1,", "unknown", "fe80::1%eth0", "198.51.100.1, x, 10.0.0.2"] {
+            assert_eq!(client("10.0.0.1", &[unreadable.as_bytes()]), None, "{unreadable}");
+        }
+        assert_eq!(client("10.0.0.1", &[b"6.6.6.6", b"\xff"]), None);
     }
 
     #[test]

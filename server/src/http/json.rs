@@ -40,7 +40,11 @@ impl<'de> Visitor<'de> for Strict {
     }
     /// A whole number that no 64 bits hold arrives as a rounded one.
     fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
-        if number.abs() < 18_446_744_073_709_551_616.0 { Ok(()) } else { Err(E::custom("a number is past 64 bits")) }
+        if number > -9_223_372_036_854_775_808.0 && number < 18_446_744_073_709_551_616.0 {
+            Ok(())
+        } else {
+            Err(E::custom("a number is past 64 bits"))
+        }
     }
     fn visit_str<E>(self, _: &str) -> Result<(), E> {
         Ok(())
@@ -82,10 +86,15 @@ mod tests {
             "",
             &deep,
             r#"{"a":-99999999999999999999}"#,
+            r#"{"a":-9223372036854775809}"#,
         ] {
             assert!(check(bad).is_err(), "{bad}");
         }
-        for good in [r#"{"a":[1,-1,1.5,18446744073709551615,"\ud83d\ude00",null,true,{}]}"#, "[]", "0.1e-5"] {
+        for good in [
+            r#"{"a":[1,-1,1.5,18446744073709551615,-9223372036854775808,"\ud83d\ude00",null,true,{}]}"#,
+            "[]",
+            "0.1e-5",
+        ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
     }

@@ -1,6 +1,7 @@
 //! All that knows HTTP. A request goes dropshot -> `mount` -> `dispatch` -> generated router -> `pipeline` -> handler, and
 //! its answer comes back the same way. Nothing here decides who may do what, and nothing below knows of it.
 
+mod body_memory;
 mod dispatch;
 mod json;
 #[rustfmt::skip]
@@ -11,4 +12,5 @@ mod problem;
 mod reply;
 mod request;
 
+pub(crate) use body_memory::BodyMemory;
 pub use mount::{Listening, listen};

@@ -1,5 +1,6 @@
 //! A request on its way in: typed parts are pulled out of it by generated code, the body last and by a grant only.
 
+use super::body_memory::{BodyMemory, Room};
 use super::json;
 use super::pipeline::OperationMeta;
 use crate::app::App;
@@ -46,9 +47,9 @@ pub(crate) struct Incoming {
     pub(super) address: IpAddr,
     pub(super) now: Timestamp,
     pub(super) admitted: Option<Admitted>,
-    body_memory: Arc<Semaphore>,
+    body_memory: Arc<BodyMemory>,
     /// Room for the body, until the answer is made.
-    room: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    room: Arc<Mutex<Option<Room>>>,
     /// The place among those in work; given up while a body is waited for.
     place: Arc<Place>,
 }
@@ -165,7 +166,7 @@ impl Incoming {
         meta: &'static OperationMeta,
     ) -> impl Future<Output = Result<Option<Bytes>>> + Send + 'static {
         let (body, place) = (Arc::clone(&self.body), Arc::clone(&self.place));
-        let (memory, room) = (Arc::clone(&self.body_memory), Arc::clone(&self.room));
+        let (mut taken, room) = (Room::new(&self.body_memory, self.address), Arc::clone(&self.room));
         let length = self.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         let kind = self.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_owned());
         async move {
@@ -176,8 +177,8 @@ impl Incoming {
                 drain(body).await;
                 return Err(Error::TooLarge { limit });
             }
-            let (bytes, taken) = collect(body, limit, &memory).await?;
-            *room.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+            let bytes = collect(body, limit, &mut taken).await?;
+            *room.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
             place.come_back().await?;
             if bytes.is_empty() {
                 return Ok(None);
@@ -196,14 +197,9 @@ fn take(body: &Mutex<Option<Body>>) -> Option<Body> {
 }
 
 /// Reads a body of up to `limit` bytes within its time; what comes beyond is thrown away. Room among all bodies is taken
-/// as bytes arrive, and answered with them.
-async fn collect(
-    mut body: Body,
-    limit: usize,
-    memory: &Arc<Semaphore>,
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>)> {
+/// as bytes arrive.
+async fn collect(mut body: Body, limit: usize, room: &mut Room) -> Result<Bytes> {
     let slow = || Error::invalid("The body did not arrive in time.");
-    let mut room: Option<OwnedSemaphorePermit> = None;
     let reading = async {
         let mut bytes = Vec::new();
         while let Some(frame) = tokio::time::timeout(BODY_PAUSE, body.frame()).await.map_err(|_| slow())? {
@@ -212,29 +208,24 @@ async fn collect(
             if bytes.len() + data.len() > limit {
                 return Ok::<_, Error>(Err(Error::TooLarge { limit }));
             }
-            let more = u32::try_from(data.len()).unwrap_or(u32::MAX);
-            let Ok(more) = Arc::clone(memory).try_acquire_many_owned(more) else {
+            if !room.grow(data.len()) {
                 return Ok(Err(Error::Unavailable { cause: None }));
-            };
-            match &mut room {
-                Some(room) => room.merge(more),
-                None => room = Some(more),
             }
             bytes.extend_from_slice(&data);
         }
         Ok(Ok(bytes))
     };
     match tokio::time::timeout(BODY_TIME, reading).await.map_err(|_| slow())?? {
-        Ok(bytes) => Ok((bytes.into(), room)),
+        Ok(bytes) => Ok(bytes.into()),
         Err(too_much) => {
-            drop(room);
             drain(body).await;
             Err(too_much)
         }
     }
 }
 
-async fn drain(mut body: Body) {
+/// Reads a body away, within bounds of size and time.
+pub(super) async fn drain(mut body: Body) {
     let reading = async {
         let mut rest = DRAIN_BYTES;
         while let Some(Ok(frame)) = body.frame().await {

@@ -128,6 +128,14 @@ impl Database {
         }
     }
 
+    /// What errors call it.
+    pub(super) fn name(&self) -> String {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => format!("the database {}", path.display()),
+            DatabaseUrl::Postgres(_) => "the PostgreSQL database".to_owned(),
+        }
+    }
+
     /// For statements that change nothing.
     pub fn readers(&self) -> &DatabaseConnection {
         &self.readers

@@ -16,5 +16,7 @@ pub async fn migrate(database: &Database) -> Result<()> {
         let text = format!("the database has the schema of a newer version ({}); start that version", newer.version);
         return Err(Error::internal(text));
     }
-    migrations::Migrations::up(&writer, None).await.map_err(Error::internal)
+    migrations::Migrations::up(&writer, None)
+        .await
+        .map_err(|error| Error::internal(format!("{} can't be brought to this version: {error}", database.name())))
 }

@@ -80,8 +80,13 @@ fn is_disconnected(error: &sea_orm::DbErr) -> bool {
 impl From<sea_orm::DbErr> for crate::error::Error {
     fn from(error: sea_orm::DbErr) -> Self {
         let of_sqlite = matches!(sqlite_code(&error), Some(5 | 6 | 7 | 10 | 13 | 14));
-        let of_postgres = postgres::code(&error)
-            .is_some_and(|code| ["57014", "55P03", "53"].iter().any(|start| code.starts_with(start)) || code.starts_with("40"));
-        if of_sqlite || of_postgres || is_disconnected(&error) { Self::unavailable(error) } else { Self::internal(error) }
+        let of_postgres = postgres::code(&error).is_some_and(|code| {
+            ["57014", "55P03", "53"].iter().any(|start| code.starts_with(start)) || code.starts_with("40")
+        });
+        if of_sqlite || of_postgres || is_disconnected(&error) {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
     }
 }

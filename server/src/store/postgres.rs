@@ -18,7 +18,7 @@ const START: i64 = 0x6b65_6570_7761_7264;
 #[derive(Clone)]
 pub struct PostgresUrl {
     url: SecretText,
-    may_be_unsafe: bool,
+    may_lose_commits: bool,
 }
 
 impl fmt::Debug for PostgresUrl {
@@ -28,9 +28,9 @@ impl fmt::Debug for PostgresUrl {
 }
 
 impl PostgresUrl {
-    /// Parses `postgres://user@host/database`. `may_be_unsafe` lets a server be used that loses commits in a crash, for
+    /// Parses `postgres://user@host/database`. `may_lose_commits` lets a server be used that loses commits in a crash, for
     /// tests.
-    pub fn parse(text: &str, may_be_unsafe: bool) -> Result<Self, &'static str> {
+    pub fn parse(text: &str, may_lose_commits: bool) -> Result<Self, &'static str> {
         const FORM: &str = "is not an address such as postgres://user:password@host/database";
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(FORM);
@@ -45,7 +45,7 @@ impl PostgresUrl {
         if says_mode && !is_local(&options) && !matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
             return Err("is on another machine: its sslmode has to be verify-full (or left out)");
         }
-        Ok(Self { url: text.into(), may_be_unsafe })
+        Ok(Self { url: text.into(), may_lose_commits })
     }
 }
 
@@ -87,13 +87,15 @@ async fn connect(
 fn reason(error: &sea_orm::DbErr) -> String {
     use sea_orm::{DbErr, RuntimeErr};
     match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_ref() {
-            sqlx::Error::Io(error) => error.to_string(),
-            sqlx::Error::Tls(error) => format!("TLS: {error}"),
-            sqlx::Error::Database(error) => error.message().to_owned(),
-            sqlx::Error::PoolTimedOut => "it does not answer".to_owned(),
-            _ => "the address or the server's answer is not right".to_owned(),
-        },
+        DbErr::Conn(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match error.as_ref() {
+                sqlx::Error::Io(error) => error.to_string(),
+                sqlx::Error::Tls(error) => format!("TLS: {error}"),
+                sqlx::Error::Database(error) => error.message().to_owned(),
+                sqlx::Error::PoolTimedOut => "it does not answer".to_owned(),
+                _ => "the address or the server's answer is not right".to_owned(),
+            }
+        }
         DbErr::ConnectionAcquire(_) => "it does not answer".to_owned(),
         _ => "the address or the server's answer is not right".to_owned(),
     }
@@ -163,7 +165,7 @@ pub(super) async fn check(connection: &DatabaseConnection, url: &PostgresUrl) ->
         }
         _ => return Ok(()),
     };
-    match url.may_be_unsafe {
+    match url.may_lose_commits {
         true => Ok(()),
         false => refuse(&format!(
             "would lose what was acknowledged: turn {loses} on (or, for tests, set KEEPWARD_UNSAFE_POSTGRES=true)"
@@ -192,7 +194,7 @@ mod tests {
         for good in [
             "postgres://app@127.0.0.1:5432/app",
             "postgres://app:hunter2@localhost/app?sslmode=disable",
-            "postgresql://app@/app?host=/var/run/postgresql",
+            "postgresql://app@localhost/app?host=/var/run/postgresql",
             "postgres://app@db.example.com/app",
             "postgres://app@db.example.com/app?sslmode=verify-full&sslrootcert=/etc/ca.pem",
         ] {

@@ -92,7 +92,8 @@ impl Union {
 
     /// The tag of a row.
     pub fn tag(row: &QueryResult) -> Result<i64> {
-        Ok(row.try_get_by_index::<i64>(0)?)
+        // What PostgreSQL makes of a bare number.
+        Ok(row.try_get_by_index::<i32>(0)?.into())
     }
 
     /// The model in a row of that table's branch.

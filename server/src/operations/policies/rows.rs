@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{agent, policy, users};
 use crate::store::{Actor, Unit, insert_with_mac, is_authentic, update_with_mac};
-use keepward_api::{PolicyId, VaultId};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use keepward_api::PolicyId;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 /// Whether a user or agent is of the organisation.

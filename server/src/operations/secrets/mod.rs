@@ -31,7 +31,9 @@ pub(crate) async fn get(
         let event = convert::event(&caller, actions::SECRET_GET, row.secret.id, grant.key());
         let recorded = match row.version.max_access_count {
             None => Some(app.committer.record(event).await?),
-            Some(_) => counted(app.committer.commit(CountRead { version: row.version.clone(), event, locks: grant.locks() }).await)?,
+            Some(_) => counted(
+                app.committer.commit(CountRead { version: row.version.clone(), event, locks: grant.locks() }).await,
+            )?,
         };
         if let Some(recorded) = recorded {
             let answer = convert::response(row.secret, row.version, value)?;

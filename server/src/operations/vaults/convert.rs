@@ -12,7 +12,7 @@ pub(super) struct Draft {
 }
 
 pub(super) fn draft(request: types::CreateVaultRequest) -> Result<Draft> {
-    if request.name.as_str().starts_with("__") {
+    if request.name.as_str().trim_start().starts_with("__") {
         return Err(Error::field("name", "must not begin with `__`, which is reserved"));
     }
     Ok(Draft { name: request.name.into(), description: checks::description(request.description)? })

@@ -37,6 +37,9 @@ impl SoftwareKeystore {
             create(file).map_err(|error| explain(format!("can't be made: {error}")))?;
         }
         let metadata = std::fs::metadata(file).map_err(|error| explain(format!("can't be read: {error}")))?;
+        if !metadata.is_file() {
+            return Err(explain("is no ordinary file".to_owned()));
+        }
         if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
             return Err(explain("others may read it; make its mode 0600".to_owned()));
         }
