@@ -26,6 +26,7 @@ pub struct ClientBuilder {
     timeout: Duration,
     connect_timeout: Duration,
     max_retries: u32,
+    max_idle_connections: usize,
     root_certificates: Vec<Vec<u8>>,
 }
 
@@ -37,6 +38,7 @@ impl Default for ClientBuilder {
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             max_retries: 3,
+            max_idle_connections: usize::MAX,
             root_certificates: Vec::new(),
         }
     }
@@ -91,6 +93,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How many connections are kept for later calls; without a limit by default. With 0 each call makes its own, so that a
+    /// balancer before several servers spreads calls, not connections.
+    pub fn max_idle_connections(mut self, count: usize) -> Self {
+        self.max_idle_connections = count;
+        self
+    }
+
     /// Trusts a certificate authority (PEM) besides those of the platform.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
@@ -118,16 +127,24 @@ impl ClientBuilder {
         if credentials.next().is_some() {
             return Err(wrong("more than one credential: give one of agent key, user key, password and token"));
         }
-        let http = http_client(self.timeout, self.connect_timeout, &self.root_certificates)?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(&self.root_certificates)?)
+            .timeout(self.timeout)
+            .connect_timeout(self.connect_timeout)
+            .pool_max_idle_per_host(self.max_idle_connections)
+            // Elsewhere a redirect would carry the token.
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("keepward-rust/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::Configuration(format!("the HTTP client can't be set up: {error}")))?;
         let transport = Transport { credential, max_retries: self.max_retries, ..Transport::default() };
         let generated = Generated::new_with_client(base_url.trim_end_matches('/'), http, Arc::new(transport));
         Ok(Client { generated })
     }
 }
 
-/// TLS by rustls with a provider of its own, so that nobody's global choice is needed or changed; no redirects, which would
-/// carry a token elsewhere.
-fn http_client(timeout: Duration, connect_timeout: Duration, roots: &[Vec<u8>]) -> Result<reqwest::Client> {
+/// TLS by rustls with a provider of its own, so that nobody's global choice is needed or changed.
+fn tls(roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
     use rustls_platform_verifier::Verifier;
     let wrong = |error: &dyn std::fmt::Display| Error::Configuration(format!("TLS can't be set up: {error}"));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -140,15 +157,7 @@ fn http_client(timeout: Duration, connect_timeout: Duration, roots: &[Vec<u8>]) 
     let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(|error| wrong(&error))?;
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let tls = tls.map_err(|error| wrong(&error))?;
-    let tls = tls.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .timeout(timeout)
-        .connect_timeout(connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("keepward-rust/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| wrong(&error))
+    Ok(tls.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
 impl Client {

@@ -35,6 +35,8 @@ pub struct Config {
     pub listen: SocketAddr,
     pub tls: Option<Tls>,
     pub data_dir: PathBuf,
+    /// Origins whose pages may read answers (CORS).
+    pub cors_origins: Vec<String>,
     pub database: DatabaseUrl,
     pub master_key_file: PathBuf,
     pub public_url: String,
@@ -55,6 +57,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("KEEPWARD_DATA_DIR", "./keepward-data"),
     ("KEEPWARD_DATABASE_URL", "SQLite in the data folder"),
     ("KEEPWARD_PUBLIC_URL", "http://<listen>"),
+    ("KEEPWARD_CORS_ORIGINS", "the public URL"),
     ("KEEPWARD_SIGNUP", "open on loopback, else first"),
     ("KEEPWARD_KEYSTORE", "software"),
     ("KEEPWARD_MASTER_KEY_FILE", "master.key in the data folder"),
@@ -264,11 +267,12 @@ fn check(reading: &mut Reading) -> Option<Config> {
     let min_free_bytes = reading.parsed("KEEPWARD_MIN_FREE", "a size such as 256MB", bytes).unwrap_or(256_000_000);
     let log = reading.parsed("KEEPWARD_LOG", "error, warn, info, debug or trace", |text| text.parse().ok());
     let public_url = reading.parsed("KEEPWARD_PUBLIC_URL", "an http or https address without a path", |text| {
-        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
-        let host = rest.strip_suffix('/').unwrap_or(rest);
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
-        (!host.is_empty() && host.bytes().all(is_plain)).then(|| text.trim_end_matches('/').to_owned())
+        origin(text.strip_suffix('/').unwrap_or(text))
     });
+    let cors_origins =
+        reading.parsed("KEEPWARD_CORS_ORIGINS", "a list of http or https addresses without a path", |text| {
+            text.split(',').map(|item| origin(item.trim())).collect::<Option<Vec<_>>>()
+        });
     later(reading);
     let listen = listen?;
     let loopback = listen.ip().is_loopback();
@@ -278,10 +282,12 @@ fn check(reading: &mut Reading) -> Option<Config> {
         );
     }
     let master_key_file = reading.text("KEEPWARD_MASTER_KEY_FILE").map(PathBuf::from);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let public_url = public_url.unwrap_or_else(|| format!("{scheme}://{listen}"));
     Some(Config {
         listen,
-        public_url: public_url
-            .unwrap_or_else(|| format!("{}://{listen}", if tls.is_some() { "https" } else { "http" })),
+        cors_origins: cors_origins.unwrap_or_else(|| vec![public_url.clone()]),
+        public_url,
         tls,
         master_key_file: master_key_file.unwrap_or_else(|| data_dir.join("master.key")),
         data_dir,
@@ -292,6 +298,13 @@ fn check(reading: &mut Reading) -> Option<Config> {
         min_free_bytes,
         log: log.unwrap_or(tracing::Level::INFO),
     })
+}
+
+/// Scheme, host and port of an address that has nothing else.
+fn origin(text: &str) -> Option<String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    (!host.is_empty() && host.bytes().all(is_plain)).then(|| text.to_owned())
 }
 
 fn database(reading: &mut Reading, data_dir: &Path, unsafe_postgres: bool) -> Option<DatabaseUrl> {
@@ -357,6 +370,8 @@ mod tests {
             ("KEEPWARD_MIN_FREE", "hunter2"),
             ("KEEPWARD_LOG", "hunter2"),
             ("KEEPWARD_PUBLIC_URL", "hunter2"),
+            ("KEEPWARD_CORS_ORIGINS", "*"),
+            ("KEEPWARD_CORS_ORIGINS", "https://a.example.com, hunter2"),
             ("KEEPWARD_DATABASE_URL", "postgres://hunter2"),
             ("KEEPWARD_KEYSTORE", "pkcs11"),
             ("KEEPWARD_BILLING", "on"),

@@ -96,9 +96,15 @@ async fn a_tail_removed_with_its_head_is_found_by_a_kept_head_only() {
     let (good, said) = verify(folder.path(), Some(&kept));
     assert!(!good && said.contains("shorter than the kept head"), "{said}");
     // A head that somebody made up proves nothing.
-    let forged = String::from_utf8(heads.stdout).unwrap().replace("\"sequence\": 12", "\"sequence\": 10");
+    let forged = String::from_utf8(heads.stdout.clone()).unwrap().replace("\"sequence\": 12", "\"sequence\": 10");
     std::fs::write(&kept, forged).unwrap();
     let (good, said) = verify(folder.path(), Some(&kept));
+    assert!(!good && said.contains("not signed by this server"), "{said}");
+    // Nor does one of a server whose database was replaced, together with its keys, by an empty one.
+    std::fs::write(&kept, &heads.stdout).unwrap();
+    let fresh = tempfile::tempdir().unwrap();
+    assert!(OwnServer::start(fresh.path(), &[]).stop().success());
+    let (good, said) = verify(fresh.path(), Some(&kept));
     assert!(!good && said.contains("not signed by this server"), "{said}");
 }
 

@@ -1,5 +1,6 @@
 //! Servers that are killed, edited under their feet, filled, misconfigured or slow.
 
+mod acknowledged;
 mod audit_trail;
 mod database;
 mod edit;
@@ -8,6 +9,7 @@ mod kill;
 mod limits;
 mod load;
 mod plaintext;
+mod postgres;
 mod readme;
 mod sdk;
 mod start;

@@ -96,6 +96,17 @@ impl Cluster {
         text.lines().next().unwrap().parse().unwrap()
     }
 
+    /// `kill -9` of all its processes.
+    pub fn kill(&self) {
+        let pid = self.pid();
+        let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();
+        assert!(killed.success());
+        // Its children end when they notice; a new start waits for them, and for nobody else.
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
     /// Stops it as `pg_ctl` does: `smart`, `fast` or `immediate`.
     pub fn stop(&self, mode: &str) {
         self.run("pg_ctl", &["-D", &self.data(), "-m", mode, "-w", "-t", "60", "stop"]);

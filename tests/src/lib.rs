@@ -4,13 +4,15 @@
 //! only to restart, break or configure it.
 
 mod cluster;
+mod front;
 mod mount;
 mod organisation;
 mod raw;
 mod server;
 
 pub use cluster::{Cluster, Durability};
+pub use front::Front;
 pub use mount::Mount;
-pub use organisation::{Organisation, PASSWORD, client};
+pub use organisation::{Organisation, PASSWORD, builder, client};
 pub use raw::{Answer, Http, RawConnection};
-pub use server::{OwnServer, SharedServer, binary, command, database_url, is_postgres, shared};
+pub use server::{OwnServer, SharedServer, binary, command, database_url, is_pair, is_postgres, shared};

@@ -1,5 +1,5 @@
-use crate::{Http, SharedServer, shared};
-use keepward::{AgentId, Client, OrgId, SecretText, UserId, VaultId, types};
+use crate::{Http, SharedServer, is_pair, shared};
+use keepward::{AgentId, Client, ClientBuilder, OrgId, SecretText, UserId, VaultId, types};
 
 /// Keeps the password rule.
 pub const PASSWORD: &str = "D3mo!Passw0rd#x7";
@@ -14,9 +14,15 @@ pub struct Organisation {
     pub email: String,
 }
 
+/// What every client of the tests is made with.
+pub fn builder(url: &str) -> ClientBuilder {
+    let builder = Client::builder().base_url(url);
+    if is_pair() { builder.max_idle_connections(0) } else { builder }
+}
+
 /// A client of a server with a token.
 pub fn client(url: &str, token: &str) -> Client {
-    Client::builder().base_url(url).token(token).build().unwrap()
+    builder(url).token(token).build().unwrap()
 }
 
 impl Organisation {
@@ -28,7 +34,7 @@ impl Organisation {
     /// On any server.
     pub async fn on(url: &str) -> Self {
         let email = format!("{}@example.com", uuid::Uuid::new_v4());
-        let stranger = Client::builder().base_url(url).build().unwrap();
+        let stranger = builder(url).build().unwrap();
         let signed_up = stranger.auth().signup(email.as_str(), PASSWORD).await.unwrap();
         let owner_token = signed_up.access_token.unwrap().expose().to_owned();
         let owner = client(url, &owner_token);
@@ -70,7 +76,7 @@ impl Organisation {
 
     /// A client that acts as the agent of a key.
     pub fn as_agent(&self, key: &SecretText) -> Client {
-        Client::builder().base_url(&self.http.url).agent_key(key.clone()).build().unwrap()
+        builder(&self.http.url).agent_key(key.clone()).build().unwrap()
     }
 
     /// Lets an agent do something at a pattern.

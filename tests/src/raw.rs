@@ -54,7 +54,9 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
 impl Http {
     pub fn new(url: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy();
+        let client = if crate::is_pair() { client.pool_max_idle_per_host(0) } else { client };
+        let client = client.build().unwrap();
         Self { url: url.to_owned(), client }
     }
 

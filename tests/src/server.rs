@@ -35,6 +35,11 @@ pub fn is_postgres() -> bool {
     cluster_url().is_some()
 }
 
+/// Whether the shared server is two of them behind a front that spreads connections: half of the calls go to each.
+pub fn is_pair() -> bool {
+    std::env::var_os("KEEPWARD_TEST_PAIR").is_some()
+}
+
 /// The name of the database that belongs to a data folder where the run is one on PostgreSQL.
 fn database_name(data_dir: &Path) -> String {
     let name: String = data_dir.display().to_string().bytes().map(|byte| format!("{byte:02x}")).collect();

@@ -50,7 +50,10 @@ pub(crate) struct Operation {
     pub(crate) caller: String,
     pub(crate) min_role: Option<String>,
     pub(crate) requires: Option<String>,
+    /// What the trail calls it.
     pub(crate) audit: Option<String>,
+    /// What the trail calls a refusal: the same, or `resource.verb`.
+    pub(crate) refusal: String,
     pub(crate) lookup: Option<String>,
     pub(crate) rate: Option<String>,
     pub(crate) planned: bool,
@@ -157,6 +160,7 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
         caller: text("x-caller").context("x-caller")?,
         min_role: text("x-min-role"),
         requires: text("x-requires"),
+        refusal: text("x-audit").unwrap_or_else(|| format!("{prefix}.{function}")),
         audit: text("x-audit"),
         lookup: text("x-lookup"),
         rate: text("x-rate"),

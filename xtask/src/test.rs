@@ -11,20 +11,24 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
     let binary = build(Profile::Dev)?;
     let has_nextest = Command::new("cargo").args(["nextest", "--version"]).output();
     let has_nextest = has_nextest.is_ok_and(|output| output.status.success());
-    for database in ["sqlite", "postgres"] {
-        println!("== tests on {database}");
-        let stage = Stage::set(&binary, database)?;
-        let mut arguments = match has_nextest {
-            true => vec!["nextest", "run", "--locked", "--workspace", "--no-fail-fast"],
-            false => vec!["test", "--locked", "--workspace"],
+    // What has no server behaves alike on both databases; what has its own is no matter of two.
+    let runs: [(&str, &[&str]); 3] =
+        [("sqlite", &[]), ("postgres", &["contract", "routes", "faults"]), ("pair", &["contract", "routes"])];
+    for (stage, binaries) in runs {
+        println!("== tests on {stage}");
+        let stage = Stage::set(&binary, stage)?;
+        let mut arguments: Vec<String> = match has_nextest {
+            true => ["nextest", "run", "--locked", "--workspace", "--no-fail-fast"].map(str::to_owned).into(),
+            false => ["test", "--locked", "--workspace"].map(str::to_owned).into(),
         };
-        // What has no server behaves alike on both.
-        match (database, has_nextest) {
-            ("sqlite", _) => {}
-            (_, true) => arguments.extend(["-E", "package(keepward-tests)"]),
-            (_, false) => arguments.extend(["--test", "contract", "--test", "routes", "--test", "faults"]),
+        if has_nextest && !binaries.is_empty() {
+            let only = binaries.iter().map(|name| format!("binary({name})")).collect::<Vec<_>>().join(" | ");
+            arguments.extend(["-E".to_owned(), only]);
+        } else {
+            arguments.extend(binaries.iter().flat_map(|name| ["--test".to_owned(), (*name).to_owned()]));
         }
-        arguments.extend(filter);
+        arguments.extend(filter.iter().map(|word| (*word).to_owned()));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         cargo(&arguments, &stage.environment)?;
     }
     // nextest runs no documentation tests.

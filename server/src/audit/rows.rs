@@ -30,6 +30,9 @@ pub async fn events(connection: &impl ConnectionTrait, org: OrgId, filter: &Filt
         }
     }
     if let Some(action) = &filter.action {
+        if action.contains('\0') {
+            return Ok(Vec::new());
+        }
         query = query.filter(Column::Action.eq(action.as_str()));
     }
     if let Some(from) = filter.from {

@@ -2,7 +2,7 @@
 
 use super::chain::{Chains, integrity_hash};
 use super::head::{Head, SignedHeads, head_of, is_ours};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{audit_event, audit_head};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -43,22 +43,21 @@ pub async fn verify(
     let mut ids: BTreeSet<Uuid> = heads.iter().map(|head| head.org_id).collect();
     let distinct = audit_event::Entity::find().select_only().column(audit_event::Column::OrgId).distinct();
     ids.extend(distinct.into_tuple::<Uuid>().all(connection).await?);
-    let forged = match kept {
-        Some(kept) => !is_ours(keyring, kept)?,
-        None => false,
-    };
-    let kept_heads = kept.filter(|_| !forged).map(|kept| kept.heads.as_slice()).unwrap_or_default();
+    if let Some(kept) = kept
+        && !is_ours(keyring, kept)?
+    {
+        // Nothing can be said against heads of nobody; a database that was replaced together with its keys is found here.
+        return Err(Error::invalid(
+            "the kept head was not signed by this server: it is another's, or the database was replaced",
+        ));
+    }
+    let kept_heads = kept.map(|kept| kept.heads.as_slice()).unwrap_or_default();
     ids.extend(kept_heads.iter().map(|head| head.chain));
     let mut reports = Vec::new();
     for chain in ids {
         let head = heads.iter().find(|head| head.org_id == chain);
         let kept = kept_heads.iter().find(|head| head.chain == chain);
-        let mut report = walk(connection, &chains, chain, head, kept).await?;
-        if forged && report.broken.is_none() {
-            report.broken =
-                Some(Broken { sequence: 0, event: None, what: "the kept head was not signed by this server" });
-        }
-        reports.push(report);
+        reports.push(walk(connection, &chains, chain, head, kept).await?);
     }
     Ok(reports)
 }

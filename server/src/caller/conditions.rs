@@ -78,8 +78,10 @@ impl TimeWindow {
             }
         }
         let time = |name: &str| match object.get(name) {
-            None | Some(Value::Null) => Ok(Time::midnight()),
-            Some(value) => value.as_str().and_then(clock).ok_or_else(|| format!("`{name}` is a time such as 09:30")),
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => {
+                value.as_str().and_then(clock).map(Some).ok_or_else(|| format!("`{name}` is a time such as 09:30"))
+            }
         };
         let zone = match object.get("timezone") {
             None | Some(Value::Null) => TimeZone::UTC,
@@ -92,10 +94,19 @@ impl TimeWindow {
             None | Some(Value::Null) => Vec::new(),
             Some(value) => {
                 let days = value.as_array().map(|days| days.iter().map(|day| day.as_str().and_then(weekday)).collect());
-                days.flatten().ok_or("`days` is a list of mon, tue, wed, thu, fri, sat, sun")?
+                let days: Option<Vec<_>> = days.flatten();
+                days.filter(|days| !days.is_empty()).ok_or("`days` is a list of mon, tue, wed, thu, fri, sat, sun")?
             }
         };
-        Ok(Self { after: time("after")?, before: time("before")?, zone, days })
+        // A window that is not said is no window: what was meant as a limit would be none.
+        let (after, before) = match (time("after")?, time("before")?) {
+            (Some(after), Some(before)) => (after, before),
+            (None, None) if !days.is_empty() => (Time::midnight(), Time::midnight()),
+            _ => {
+                return Err("`time_window` has `after` and `before`, or `days`, or all of them".to_owned());
+            }
+        };
+        Ok(Self { after, before, zone, days })
     }
 
     /// From `after` (included) to `before`; over midnight where `before` is not later. A window belongs to the day on
@@ -161,6 +172,9 @@ mod tests {
             json!({"time_window": {"days": ["noday"]}}),
             json!({"time_window": {"until": "10:00"}}),
             json!({"time_window": {"days": "mon"}}),
+            json!({"time_window": {"days": []}}),
+            json!({"time_window": {}}),
+            json!({"time_window": {"after": "10:00"}}),
         ] {
             assert!(conditions(bad.clone()).is_err(), "{bad}");
         }

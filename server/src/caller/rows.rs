@@ -10,7 +10,7 @@ use super::principal::{AgentCaller, AnyCaller, PersonalKey, Role, Session, UserC
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret, secret_version, users, vault};
-use crate::store::{Actor, Change, Lock, Union, Unit, is_authentic};
+use crate::store::{Actor, Change, Lock, Union, Unit, is_authentic, is_disconnected};
 use keepward_api::{AgentId, ApiKeyId, OrgId, PolicyId, Timestamp, UserId, VaultId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ModelTrait, QueryFilter, Statement, Value};
@@ -207,8 +207,13 @@ pub async fn load<L: Lookup>(
     values.extend(lookup.map(Lookup::values).unwrap_or_default());
     let backend = connection.get_database_backend();
     let (union, text) = text(backend == DbBackend::Sqlite, proof, shape);
-    let statement = Statement::from_sql_and_values(backend, &*text, values);
-    let mut rows = read(union, connection.query_all_raw(statement).await?)?;
+    let statement = || Statement::from_sql_and_values(backend, &*text, values.clone());
+    let results = match connection.query_all_raw(statement()).await {
+        // A connection that was cut off since its last use; in a transaction the next try fails as well.
+        Err(error) if is_disconnected(&error) => connection.query_all_raw(statement()).await?,
+        results => results?,
+    };
+    let mut rows = read(union, results)?;
     rows.keep_authentic(keyring);
     let key = rows.api_key.as_ref().map(personal_key).transpose()?;
     let (principal, proven) = prove(&mut rows, credential, now)?;

@@ -46,7 +46,7 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    cors(headers, origin.as_ref(), &app.config.public_url);
+    cors(headers, origin.as_ref(), &app.config.cors_origins);
     log(&id, &method, route, reply.status(), started, principal);
     reply
 }
@@ -154,11 +154,11 @@ fn preflight() -> Reply {
     reply
 }
 
-/// No wildcard: the server's own public address only.
-fn cors(headers: &mut HeaderMap, origin: Option<&HeaderValue>, public_url: &str) {
+/// No wildcard: the configured origins, by default the server's own public address.
+fn cors(headers: &mut HeaderMap, origin: Option<&HeaderValue>, allowed: &[String]) {
     headers.insert(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin
-        && origin.as_bytes() == public_url.trim_end_matches('/').as_bytes()
+        && allowed.iter().any(|allowed| origin.as_bytes() == allowed.as_bytes())
     {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));

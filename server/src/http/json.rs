@@ -7,12 +7,51 @@ use std::fmt;
 
 /// Whether the text is one JSON value without doubtful parts. Nesting is bounded by serde_json, at 128 levels.
 pub(super) fn check(text: &str) -> Result<(), String> {
+    if has_long_number(text.as_bytes()) {
+        return Err("a whole number is past 64 bits".to_owned());
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let outcome = Strict.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     outcome.map_err(|error| {
         let text = error.to_string();
         text.rsplit_once(" at line ").map_or(text.clone(), |(text, _)| text.to_owned())
     })
+}
+
+/// Whether a whole number is one that no 64 bits hold: serde_json would give it as a rounded one. In a text that is no JSON
+/// the answer means nothing.
+fn has_long_number(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        rest = match first {
+            b'"' => after_string(after),
+            b'-' | b'0'..=b'9' => {
+                let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let length = rest.iter().take_while(|byte| is_part(byte)).count();
+                let (number, after) = rest.split_at(length);
+                let number = std::str::from_utf8(number).unwrap_or_default();
+                let is_whole = !number.contains(['.', 'e', 'E']);
+                if is_whole && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
+                    return true;
+                }
+                after
+            }
+            _ => after,
+        };
+    }
+    false
+}
+
+/// What follows the string whose first quote was read.
+fn after_string(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [b'"', after @ ..] => return after,
+            [b'\\', _, after @ ..] | [_, after @ ..] => after,
+            [] => return rest,
+        };
+    }
 }
 
 struct Strict;
@@ -38,13 +77,8 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_u64<E>(self, _: u64) -> Result<(), E> {
         Ok(())
     }
-    /// A whole number that no 64 bits hold arrives as a rounded one.
-    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
-        if number > -9_223_372_036_854_775_808.0 && number < 18_446_744_073_709_551_616.0 {
-            Ok(())
-        } else {
-            Err(E::custom("a number is past 64 bits"))
-        }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
     fn visit_str<E>(self, _: &str) -> Result<(), E> {
         Ok(())

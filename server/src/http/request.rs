@@ -126,7 +126,12 @@ impl Incoming {
             form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
-            (Some(value), None) => value.parse().map(Some).map_err(|rule: T::Err| Error::field(name, rule.to_string())),
+            (Some(value), None) => value.parse().map(Some).map_err(|rule: T::Err| {
+                // What the standard library says of a number that is none.
+                let rule = rule.to_string();
+                let is_number = ["digit", "integer", "number too"].iter().any(|word| rule.contains(word));
+                Error::field(name, if is_number { "is a whole number within its bounds".to_owned() } else { rule })
+            }),
             (Some(_), Some(_)) => Err(Error::field(name, "is given twice")),
         }
     }
@@ -249,7 +254,12 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_str(body);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        let rule = rule(&error.inner().to_string());
+        let message = error.inner().to_string();
+        if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            let path = if path == "." { field.to_owned() } else { format!("{path}.{field}") };
+            return Error::field(&path, "is needed");
+        }
+        let rule = rule(&message);
         if path == "." { Error::invalid(format!("The body: {rule}.")) } else { Error::field(&path, rule) }
     })
 }
@@ -258,6 +268,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
 fn rule(message: &str) -> String {
     let message = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
     match message.rsplit_once(", expected ") {
+        Some((_, "i32" | "u32" | "i64" | "u64")) => "expected a whole number within its bounds".to_owned(),
+        Some((_, "a sequence")) => "expected a list".to_owned(),
         Some((_, expected)) => format!("expected {expected}"),
         None if ["invalid ", "unknown ", "expected "].iter().any(|start| message.starts_with(start)) => {
             "has a value that is not allowed".to_owned()
@@ -276,9 +288,9 @@ mod tests {
         for (body, says) in [
             (r#"{"value": 5}"#, "`value`: expected"),
             (r#"{"value": "x", "type": "hunter2"}"#, "`type`: expected one of"),
-            (r#"{"value": "x", "max_access_count": "hunter2"}"#, "`max_access_count`: expected i32"),
-            (r#"{"value": "x", "max_access_count": 99999999999}"#, "`max_access_count`: expected i32"),
-            (r#"{"type": "generic"}"#, "missing field `value`"),
+            (r#"{"value": "x", "max_access_count": "hunter2"}"#, "`max_access_count`: expected a whole number"),
+            (r#"{"value": "x", "max_access_count": 99999999999}"#, "`max_access_count`: expected a whole number"),
+            (r#"{"type": "generic"}"#, "`value`: is needed"),
             (r#"{"value": "hunter2", "value": "hunter2"}"#, "stands twice"),
             (r#"{"value": "hunter2"} x"#, "not valid JSON"),
             (r#"{"value": "\ud800"}"#, "not valid JSON"),

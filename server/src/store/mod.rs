@@ -57,7 +57,7 @@ fn sqlite_code(error: &sea_orm::DbErr) -> Option<u32> {
 }
 
 /// Whether the connection is gone: PostgreSQL stopped, was killed, or cut it.
-fn is_disconnected(error: &sea_orm::DbErr) -> bool {
+pub fn is_disconnected(error: &sea_orm::DbErr) -> bool {
     use sea_orm::{DbErr, RuntimeErr};
     let (DbErr::Exec(RuntimeErr::SqlxError(cause))
     | DbErr::Query(RuntimeErr::SqlxError(cause))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Connections of the readers.
 const READERS: u32 = 10;
-const CONNECT_TIME: Duration = Duration::from_secs(5);
+const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// A name for the advisory lock of a start: the first bytes of "keepward".
 const START: i64 = 0x6b65_6570_7761_7264;
 
@@ -64,7 +64,9 @@ async fn connect(
 ) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url.url.expose());
     options.max_connections(connections).min_connections(1).connect_timeout(CONNECT_TIME).acquire_timeout(CONNECT_TIME);
-    options.sqlx_logging(false).record_stmt_in_spans(false).test_before_acquire(false);
+    options.sqlx_logging(false).record_stmt_in_spans(false);
+    // Only what lay idle may have been cut off unnoticed.
+    options.test_before_acquire_if_idle_for(Duration::from_millis(500));
     options.idle_timeout(Duration::from_secs(600)).max_lifetime(Duration::from_secs(1800));
     options.map_sqlx_postgres_opts(move |options| {
         let options = match is_local(&options) {

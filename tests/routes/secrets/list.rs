@@ -71,7 +71,7 @@ async fn scopes_are_a_ceiling_over_policies() {
         .create("k")
         .set(|r| r.scopes = Some(vec!["b/*".into(), "vault:read".into()]))
         .await;
-    let limited = keepward::Client::builder().base_url(&organisation.http.url).user_key(key.unwrap().api_key.unwrap());
+    let limited = keepward_tests::builder(&organisation.http.url).user_key(key.unwrap().api_key.unwrap());
     let limited = limited.build().unwrap();
     assert_eq!(paths(&limited, vault, None).await, ["b/1"], "an owner's key has a ceiling, too");
     assert!(limited.api_keys().create("more").await.unwrap_err().is_forbidden());

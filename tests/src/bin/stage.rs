@@ -1,7 +1,7 @@
-//! What a test run needs: `stage sqlite|postgres` starts it, prints it as lines of `NAME=value` and an empty one, and ends
+//! What a test run needs: `stage sqlite|postgres|pair` (two servers on one PostgreSQL behind a front) starts it, prints it as lines of `NAME=value` and an empty one, and ends
 //! it when standard input ends.
 
-use keepward_tests::{Cluster, Durability, OwnServer};
+use keepward_tests::{Cluster, Durability, Front, OwnServer};
 use std::io::Read;
 
 fn main() {
@@ -10,17 +10,28 @@ fn main() {
     let data_dir = folder.path().join("data");
     let cluster = match what.as_str() {
         "sqlite" => None,
-        "postgres" => Some(Cluster::start(Durability::None)),
-        _ => panic!("stage sqlite|postgres"),
+        "postgres" | "pair" => Some(Cluster::start(Durability::None)),
+        _ => panic!("stage sqlite|postgres|pair"),
     };
     let cluster_url = cluster.as_ref().map(|cluster| cluster.url(""));
-    let server = OwnServer::start_on(cluster_url.as_deref(), &data_dir, &[]).unwrap_or_else(|log| panic!("{log}"));
+    let start = || OwnServer::start_on(cluster_url.as_deref(), &data_dir, &[]).unwrap_or_else(|log| panic!("{log}"));
+    let mut servers = vec![start()];
+    let url = match what.as_str() {
+        "pair" => {
+            servers.push(start());
+            println!("KEEPWARD_TEST_PAIR=true");
+            Front::start(servers.iter().map(|server| server.url.clone()).collect())
+        }
+        _ => servers[0].url.clone(),
+    };
     println!("KEEPWARD_TEST_DATA_DIR={}", data_dir.display());
-    println!("KEEPWARD_TEST_URL={}", server.url);
+    println!("KEEPWARD_TEST_URL={url}");
     if let Some(url) = cluster_url {
         println!("KEEPWARD_TEST_POSTGRES={url}");
     }
     println!();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    assert!(server.stop().success());
+    for server in servers {
+        assert!(server.stop().success());
+    }
 }

@@ -172,7 +172,7 @@ fn meta(operation: &Operation) -> Result<TokenStream> {
         Some(other) => bail!("x-requires {other}"),
     };
     let audit = option(operation.audit.as_ref());
-    let refusal = operation.audit.clone().unwrap_or_else(|| operation.id.replacen('_', ".", 1));
+    let refusal = &operation.refusal;
     let rate = match operation.rate.as_deref() {
         None => quote!(Rate::Principal),
         Some("auth") => quote!(Rate::Authentication),

@@ -316,7 +316,7 @@ pub(crate) static API_KEY_LIST: OperationMeta = OperationMeta {
     min_role: None,
     requires_intents: false,
     audit: None,
-    refusal: "api.key_list",
+    refusal: "api_key.list",
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,

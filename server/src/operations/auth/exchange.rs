@@ -22,6 +22,7 @@ pub(super) async fn prove(app: &App, visitor: Visitor, key: &str) -> Result<AnyC
     match proven {
         Ok((caller, _)) => {
             app.limits.charge_key_exchange(caller.actor().id().unwrap_or_default()).map_err(limited)?;
+            app.activity.note(caller.actor(), caller.session().key.as_ref().map(|key| key.id), visitor.now);
             Ok(caller)
         }
         Err(Error::Unauthenticated { .. }) => Err(refuse(app, visitor)),

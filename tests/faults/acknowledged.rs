@@ -1,0 +1,102 @@
+//! Writers, and the judge of what a crash may not lose: each writer's own log of what was acknowledged, synced before its
+//! next request goes out.
+
+use keepward::{Client, SecretText, VaultId};
+use keepward_tests::builder;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+const WRITERS: usize = 4;
+
+/// Writers that write one version after the other until they are told to stop, whatever they are answered.
+pub struct Writers {
+    stopped: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Writers {
+    /// Starts them on the servers in turn; their logs go on in this folder.
+    pub fn start(urls: &[&str], key: &SecretText, vault: VaultId, folder: &Path) -> Self {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let start = |n: usize| {
+            let client =
+                builder(urls[n % urls.len()]).token(key.clone()).max_retries(0).timeout(Duration::from_secs(10));
+            let log = folder.join(format!("log-{n}"));
+            tokio::spawn(write(client.build().unwrap(), vault, n, log, Arc::clone(&stopped)))
+        };
+        Self { tasks: (0..WRITERS).map(start).collect(), stopped }
+    }
+
+    pub async fn stop(self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+    }
+}
+
+async fn write(client: Client, vault: VaultId, writer: usize, log: PathBuf, stopped: Arc<AtomicBool>) {
+    let mut log = File::options().append(true).create(true).open(log).unwrap();
+    let path = format!("writer/{writer}");
+    while !stopped.load(Ordering::Relaxed) {
+        match client.secrets().put(vault, path.as_str(), format!("value-{writer}")).await {
+            Ok(written) => {
+                writeln!(log, "{} {} {}", path, written.id, written.version).unwrap();
+                log.sync_data().unwrap();
+            }
+            // Refused or cut off: nobody knows what became of it, and nothing was promised.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// How many writes were acknowledged so far.
+pub fn count(folder: &Path) -> usize {
+    (0..WRITERS)
+        .map(|n| std::fs::read_to_string(folder.join(format!("log-{n}"))).unwrap_or_default().lines().count())
+        .sum()
+}
+
+/// Everything that was acknowledged is there, with as many events as there are versions; no version was given twice.
+pub async fn judge(client: &Client, vault: VaultId, folder: &Path) {
+    let mut newest: BTreeMap<(String, String), i32> = BTreeMap::new();
+    for n in 0..WRITERS {
+        let text = std::fs::read_to_string(folder.join(format!("log-{n}"))).unwrap_or_default();
+        let mut last = 0;
+        for line in text.lines() {
+            let [path, id, version] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let version: i32 = version.parse().unwrap();
+            assert!(version > last, "{path}: version {version} after {last}");
+            last = version;
+            newest.insert((path.to_owned(), id.to_owned()), version);
+        }
+    }
+    for ((path, id), version) in newest {
+        let secret = client.secrets().get(vault, path.as_str()).await.unwrap();
+        assert_eq!(secret.id.to_string(), id);
+        assert!(secret.version >= version, "{path}: {} is there, {version} was acknowledged", secret.version);
+        let writer = path.rsplit('/').next().unwrap();
+        assert_eq!(secret.value.expose(), format!("value-{writer}"));
+        let mut events = 0;
+        loop {
+            let page = client.audit().events().set(|q| {
+                q.resource_id = Some(id.clone());
+                q.action = Some("secret.write".into());
+                q.limit = Some(1000);
+                q.offset = Some(events);
+            });
+            let count = page.await.unwrap().count.unwrap();
+            events += count;
+            if count < 1000 {
+                break;
+            }
+        }
+        assert_eq!(events, secret.version, "{path}");
+    }
+}

@@ -1,0 +1,227 @@
+//! PostgreSQL that is unsafe, foreign, stopped, killed or failed over; and several servers on one.
+
+use crate::acknowledged::{self, Writers};
+use keepward::types::PolicyPermission::Read;
+use keepward_tests::{Cluster, Durability, Http, Organisation, OwnServer, builder, is_postgres};
+use sea_orm::{ConnectionTrait, Database};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+async fn run(url: &str, sql: &str) {
+    let database = Database::connect(url).await.unwrap();
+    database.execute_unprepared(sql).await.unwrap();
+    database.close().await.unwrap();
+}
+
+/// A server on a database of this address, with these settings besides.
+fn start(url: &str, data_dir: &Path, settings: &[(&str, &str)]) -> Result<OwnServer, String> {
+    OwnServer::start_on(None, data_dir, &[&[("KEEPWARD_DATABASE_URL", url)], settings].concat())
+}
+
+/// Waits until the server answers that it is healthy, or not.
+async fn wait_for_health(url: &str, status: &str) {
+    let (http, bound) = (Http::new(url), Instant::now() + Duration::from_secs(60));
+    loop {
+        let answer = http.send("GET", "/v1/health", None, None).await;
+        assert_eq!(answer.status, 200);
+        if answer.json()["status"] == status {
+            return;
+        }
+        assert!(Instant::now() < bound, "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_can_not_be_used_is_refused_with_the_reason() {
+    if !is_postgres() {
+        return; // SQLite's are in start.rs.
+    }
+    let (durable, fast) = (Cluster::start(Durability::Full), Cluster::start(Durability::None));
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = |url: &str, settings: &[(&str, &str)]| {
+        let said = start(url, folder.path(), settings).map(drop).unwrap_err();
+        assert!(!said.contains("panicked"), "{said}");
+        said
+    };
+    let said = refusal(&fast.create("app"), &[]);
+    assert!(said.contains("fsync") && said.contains("KEEPWARD_UNSAFE_POSTGRES"), "{said}");
+    let said = refusal(&durable.url("missing"), &[]);
+    assert!(said.contains("does not exist"), "{said}");
+    let said = refusal("postgres://app:hunter2@127.0.0.1:1/app", &[]);
+    assert!(said.contains("can't be opened") && !said.contains("hunter2"), "{said}");
+    let foreign = durable.create("strangers");
+    run(&foreign, "CREATE TABLE customers (id int)").await;
+    let said = refusal(&foreign, &[]);
+    assert!(said.contains("another program"), "{said}");
+    let newer = durable.create("newer");
+    assert!(start(&newer, folder.path(), &[]).unwrap().stop().success());
+    run(&newer, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)").await;
+    let said = refusal(&newer, &[]);
+    assert!(said.contains("newer version") && said.contains("m9999_later"), "{said}");
+    run(&newer, "DELETE FROM seaql_migrations WHERE version = 'm9999_later'").await;
+    run(&newer, "ALTER DATABASE newer SET default_transaction_read_only = on").await;
+    let said = refusal(&newer, &[]);
+    assert!(said.contains("read-only"), "{said}");
+    run(&durable.url("postgres"), "ALTER DATABASE newer SET default_transaction_read_only = off").await;
+    // A server with another master key would open nothing: it says so, and does not start.
+    let other = tempfile::tempdir().unwrap();
+    let said = start(&newer, other.path(), &[]).map(drop).unwrap_err();
+    assert!(said.contains("master key"), "{said}");
+    let third = durable.create("third");
+    assert!(start(&third, other.path(), &[]).unwrap().stop().success());
+    let said = start(&newer, other.path(), &[]).map(drop).unwrap_err();
+    assert!(said.contains("master key is not the one"), "{said}");
+    drop(start(&newer, folder.path(), &[]).unwrap());
+}
+
+#[tokio::test]
+async fn servers_that_start_at_once_on_an_empty_database_all_come_up() {
+    if !is_postgres() {
+        return; // A file has one server.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    // Makes the master key that they share.
+    assert!(start(&cluster.create("first"), folder.path(), &[]).unwrap().stop().success());
+    let migrated = keepward_tests::command(folder.path()).arg("migrate").env("KEEPWARD_DATABASE_URL", &url).status();
+    assert!(migrated.unwrap().success());
+    run(&url, "DROP TABLE seaql_migrations, meta, key_record, organisation, users, api_key, agent, vault, secret, secret_version, policy, revoked_token, audit_event, audit_head").await;
+    let starts: Vec<_> = (0..3)
+        .map(|_| {
+            let mut migrate = keepward_tests::command(folder.path());
+            migrate.arg("migrate").env("KEEPWARD_DATABASE_URL", &url);
+            tokio::task::spawn_blocking(move || migrate.output().unwrap())
+        })
+        .collect();
+    for started in starts {
+        let output = started.await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let servers: Vec<_> = (0..2).map(|_| start(&url, folder.path(), &[]).unwrap()).collect();
+    let organisation = Organisation::on(&servers[0].url).await;
+    let there = keepward_tests::client(&servers[1].url, &organisation.owner_token);
+    assert_eq!(there.account().get().await.unwrap().id, Some(organisation.owner_id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_count_reads_and_number_versions_as_one() {
+    if !is_postgres() {
+        return; // A file has one server.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let servers: Vec<_> = (0..2).map(|_| start(&url, folder.path(), &[]).unwrap()).collect();
+    let organisation = Organisation::on(&servers[0].url).await;
+    let vault = organisation.vault().await;
+    let (agent, key) = organisation.agent().await;
+    organisation.grant(vault, "**", agent, &[Read]).await;
+    organisation.owner.secrets().put(vault, "few", "v").set(|r| r.max_access_count = Some(3)).await.unwrap();
+    let agents: Vec<_> = servers
+        .iter()
+        .map(|server| builder(&server.url).agent_key(key.clone()).max_retries(0).build().unwrap())
+        .collect();
+    let readers: Vec<_> = (0..24)
+        .map(|n| {
+            let client = agents[n % 2].clone();
+            tokio::spawn(async move { client.secrets().get(vault, "few").await })
+        })
+        .collect();
+    let mut read = 0;
+    for reader in readers {
+        match reader.await.unwrap() {
+            Ok(_) => read += 1,
+            Err(error) => assert_eq!(error.status(), Some(410), "{error:?}"),
+        }
+    }
+    assert_eq!(read, 3);
+
+    const WRITES: usize = 5_000;
+    const PATHS: usize = 50;
+    const AT_ONCE: usize = 64;
+    let owners: Vec<_> =
+        servers.iter().map(|server| keepward_tests::client(&server.url, &organisation.owner_token)).collect();
+    let writers: Vec<_> = (0..AT_ONCE)
+        .map(|writer| {
+            let client = owners[writer % 2].clone();
+            tokio::spawn(async move {
+                let mut versions = Vec::new();
+                for n in (writer..WRITES).step_by(AT_ONCE) {
+                    let path = format!("p/{}", n % PATHS);
+                    let written = client.secrets().put(vault, path.as_str(), "v").await.unwrap();
+                    versions.push((path, written.version));
+                }
+                versions
+            })
+        })
+        .collect();
+    let mut versions = Vec::new();
+    for writer in writers {
+        versions.extend(writer.await.unwrap());
+    }
+    versions.sort();
+    let expected: Vec<_> = {
+        let all = (0..PATHS).flat_map(|p| (1..=WRITES / PATHS).map(move |v| (format!("p/{p}"), v as i32)));
+        let mut all: Vec<_> = all.collect();
+        all.sort();
+        all
+    };
+    assert_eq!(versions, expected, "each path has versions 1 to 100, each once");
+    // What one server took away, the other gives no more.
+    organisation.owner.agents().deactivate(agent).await.unwrap();
+    for agent in &agents {
+        assert_eq!(agent.agents().me().await.unwrap_err().status(), Some(401));
+    }
+    let mut verify = keepward_tests::command(folder.path());
+    assert!(verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", &url).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgres_that_stops_and_is_killed_loses_nothing() {
+    if !is_postgres() {
+        return; // SQLite lives in the server: kill.rs kills that.
+    }
+    const KILLS: u64 = 5;
+    let mut cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let data = folder.path().join("data");
+    let server = start(&url, &data, &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let verify = || {
+        let mut verify = keepward_tests::command(&data);
+        let output = verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", &url).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    };
+
+    cluster.stop("fast");
+    wait_for_health(&server.url, "degraded").await;
+    let token = organisation.owner_token.as_str();
+    for (method, path) in [("GET", "/v1/auth/me".to_owned()), ("PUT", format!("/v1/vaults/{vault}/secrets/a"))] {
+        let body = serde_json::json!({"value": "v"});
+        let answer = organisation.http.send(method, &path, Some(token), Some(&body)).await;
+        assert!(answer.is_problem(503) && !answer.header("retry-after").is_empty(), "{answer:?}");
+    }
+    cluster.restart();
+    wait_for_health(&server.url, "healthy").await;
+    organisation.owner.secrets().put(vault, "a", "v").await.unwrap();
+
+    for round in 0..KILLS {
+        let before = acknowledged::count(folder.path());
+        let writers = Writers::start(&[&server.url], &key, vault, folder.path());
+        tokio::time::sleep(Duration::from_millis(200 + round * 61 % 300)).await;
+        cluster.kill();
+        cluster.restart();
+        // It goes on by itself.
+        let (killed, bound) = (acknowledged::count(folder.path()), Instant::now() + Duration::from_secs(20));
+        while acknowledged::count(folder.path()) < killed + 10 {
+            assert!(Instant::now() < bound, "no write is acknowledged after a kill: {}", server.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        writers.stop().await;
+        assert!(acknowledged::count(folder.path()) > before);
+        verify();
+    }
+    acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
+}
