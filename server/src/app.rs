@@ -1,7 +1,7 @@
 //! Everything that a running server is made of.
 
 use crate::audit::{Chains, Refusals};
-use crate::caller::{Activity, Limits, Logins, Passwords, Tokens};
+use crate::caller::{Activity, Limits, Logins, Lookups, Passwords, Tokens};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::BodyMemory;
@@ -20,6 +20,7 @@ pub struct App {
     pub database: Arc<Database>,
     pub keyring: Arc<Keyring>,
     pub committer: Committer,
+    pub lookups: Lookups,
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub limits: Limits,
@@ -84,6 +85,7 @@ impl App {
         let journal = Arc::new(Chains::new(Arc::clone(&keyring)));
         let (committer, task) = Committer::start(Arc::clone(&database), journal, config.min_free_bytes);
         let app = Self {
+            lookups: Lookups::start(Arc::clone(&database), Arc::clone(&keyring)),
             tokens: Tokens::new(Arc::clone(&keyring))?,
             passwords: Passwords::new(Arc::clone(&keyring)),
             limits: Limits::new(config.rate_limit),

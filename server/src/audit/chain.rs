@@ -3,28 +3,42 @@
 use crate::error::Result;
 use crate::seal::Keyring;
 use crate::store::entity::{audit_event, audit_head};
-use crate::store::{Event, Journal};
+use crate::store::{Event, Journal, insert_statement, join, upsert_statement};
 use keepward_api::Timestamp;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
+
+type Heads = HashMap<Uuid, audit_head::Model>;
 
 /// Links events under the audit sub-key.
 pub struct Chains {
     keyring: Arc<Keyring>,
+    /// Where SQLite has one server: the heads that it committed last, so that they need not be read again. Whoever else
+    /// wrote an event meanwhile (a command on the host) has taken its place in the chain: the insert fails, and the
+    /// transaction is run again without this.
+    known: Mutex<Heads>,
+    /// Heads of the transaction that is not settled yet.
+    linked: Mutex<Heads>,
 }
+
+/// Heads that are kept at most.
+const MAX_KNOWN: usize = 10_000;
 
 impl Chains {
     pub fn new(keyring: Arc<Keyring>) -> Self {
-        Self { keyring }
+        Self { keyring, known: Mutex::default(), linked: Mutex::default() }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Journal for Chains {
@@ -36,44 +50,57 @@ impl Journal for Chains {
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
         Box::pin(self.append(transaction, now, events))
     }
+
+    fn settle(&self, committed: bool) {
+        let linked = std::mem::take(&mut *locked(&self.linked));
+        let mut known = locked(&self.known);
+        if !committed || known.len() + linked.len() > MAX_KNOWN {
+            known.clear();
+        }
+        if committed {
+            known.extend(linked);
+        }
+    }
 }
 
-/// Rows in one INSERT: powers of two, so that few statement texts serve every batch.
-const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
+/// Rows in one INSERT at most: a statement text for each number up to it is kept.
+const CHUNK: usize = 32;
 
 impl Chains {
-    /// Chain heads are locked in the order of their ids, once a transaction, so that chains never deadlock.
     async fn append(&self, transaction: &DatabaseTransaction, now: Timestamp, events: &[Event]) -> Result<()> {
-        let mut heads: BTreeMap<Uuid, Option<audit_head::Model>> =
-            events.iter().map(|event| (event.chain, None)).collect();
-        let mut select = audit_head::Entity::find()
-            .filter(audit_head::Column::OrgId.is_in(heads.keys().copied()))
-            .order_by_asc(audit_head::Column::OrgId);
-        if transaction.get_database_backend() == DbBackend::Postgres {
-            select = select.lock_exclusive();
-        }
-        for head in select.all(transaction).await? {
-            heads.insert(head.org_id, Some(head));
-        }
-        let known: Vec<Uuid> = heads.iter().filter(|(_, head)| head.is_some()).map(|(id, _)| *id).collect();
+        let mut heads = self.heads(transaction, events).await?;
         let mut rows = Vec::with_capacity(events.len());
         for event in events {
-            let head = heads.entry(event.chain).or_default();
-            let row = self.next(head.as_ref(), now, event);
-            *head = Some(head_of(&row));
+            let row = self.next(heads.get(&event.chain), now, event);
+            heads.insert(event.chain, head_of(&row));
             rows.push(row);
         }
-        insert(transaction, rows).await?;
-        for head in heads.into_values().flatten() {
-            let is_known = known.contains(&head.org_id);
-            let head = head.into_active_model().reset_all();
-            if is_known {
-                audit_head::Entity::update(head).exec(transaction).await?;
-            } else {
-                audit_head::Entity::insert(head).exec_without_returning(transaction).await?;
-            }
+        let after: Vec<audit_head::Model> = heads.values().cloned().collect();
+        write(transaction, &rows, &after).await?;
+        if transaction.get_database_backend() == DbBackend::Sqlite {
+            *locked(&self.linked) = heads;
         }
         Ok(())
+    }
+
+    /// The heads of the events' chains. On PostgreSQL they are locked in the order of their ids, once a transaction, so
+    /// that chains never deadlock.
+    async fn heads(&self, transaction: &DatabaseTransaction, events: &[Event]) -> Result<Heads> {
+        let chains: BTreeSet<Uuid> = events.iter().map(|event| event.chain).collect();
+        let mut heads = Heads::new();
+        let mut select = audit_head::Entity::find().order_by_asc(audit_head::Column::OrgId);
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            select = select.lock_exclusive();
+        } else {
+            let known = locked(&self.known);
+            heads.extend(chains.iter().filter_map(|chain| Some((*chain, known.get(chain)?.clone()))));
+        }
+        let unknown: Vec<Uuid> = chains.into_iter().filter(|chain| !heads.contains_key(chain)).collect();
+        if !unknown.is_empty() {
+            let found = select.filter(audit_head::Column::OrgId.is_in(unknown)).all(transaction).await?;
+            heads.extend(found.into_iter().map(|head| (head.org_id, head)));
+        }
+        Ok(heads)
     }
 
     fn next(&self, head: Option<&audit_head::Model>, now: Timestamp, event: &Event) -> audit_event::Model {
@@ -106,13 +133,25 @@ impl Chains {
     }
 }
 
-async fn insert(transaction: &DatabaseTransaction, rows: Vec<audit_event::Model>) -> Result<()> {
-    let mut rows = rows.into_iter().peekable();
-    for size in CHUNKS {
-        while rows.len() >= size {
-            let chunk: Vec<_> = rows.by_ref().take(size).map(|row| row.into_active_model().reset_all()).collect();
-            audit_event::Entity::insert_many(chunk).exec_without_returning(transaction).await?;
-        }
+/// Writes events and heads; SQLite takes the last events and the last heads as one.
+async fn write(
+    transaction: &DatabaseTransaction,
+    rows: &[audit_event::Model],
+    heads: &[audit_head::Model],
+) -> Result<()> {
+    let backend = transaction.get_database_backend();
+    let mut statements: Vec<_> = rows.chunks(CHUNK).map(|rows| insert_statement(backend, rows)).collect();
+    let mut heads = heads;
+    if backend == DbBackend::Sqlite
+        && let Some(events) = statements.pop()
+    {
+        let (rest, last) = heads.split_at(heads.len().saturating_sub(CHUNK));
+        statements.push(join(events, upsert_statement(backend, last)));
+        heads = rest;
+    }
+    statements.extend(heads.chunks(CHUNK).map(|heads| upsert_statement(backend, heads)));
+    for statement in statements {
+        transaction.execute_raw(statement).await?;
     }
     Ok(())
 }

@@ -133,6 +133,10 @@ pub mod lookup {
         fn shape(&self) -> Shape;
         /// The values that the branches refer to, in order.
         fn values(&self) -> Vec<Value>;
+        /// Where in a vault it looks, if it looks at a path.
+        fn place(&self) -> Option<Place> {
+            None
+        }
         /// Takes its rows.
         fn take(&self, rows: &mut Rows) -> Self::Stored;
         /// What a unit that changes it locks.
@@ -159,6 +163,19 @@ pub mod lookup {
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub struct Agent {
         pub agent_id: AgentId,
+    }
+
+    /// A path in a vault.
+    pub struct Place {
+        pub(in crate::caller) vault: Uuid,
+        pub(in crate::caller) path: String,
+    }
+
+    impl Place {
+        /// See [`prefixes`].
+        pub(in crate::caller) fn prefixes(&self) -> Vec<&str> {
+            prefixes(&self.path)
+        }
     }
 
     impl Lookup for Nothing {
@@ -217,6 +234,9 @@ pub mod lookup {
             let mut values: Vec<Value> = vec![self.vault_id.0.into(), self.path.as_str().into()];
             values.extend(prefixes.into_iter().map(Value::from));
             values
+        }
+        fn place(&self) -> Option<Place> {
+            Some(Place { vault: self.vault_id.0, path: self.path.as_str().to_owned() })
         }
         fn take(&self, rows: &mut Rows) -> SecretStored {
             SecretStored { vault: rows.vault.take(), secret: rows.secret.take(), version: rows.version.take() }

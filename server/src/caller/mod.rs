@@ -5,6 +5,7 @@
 //! decides from facts alone and answers a [`Grant`], without which no row is released, no body read and nothing written.
 
 mod activity;
+mod batch;
 pub mod conditions;
 mod credential;
 mod facts;
@@ -19,6 +20,7 @@ mod rows;
 mod tokens;
 
 pub use activity::Activity;
+pub use batch::Lookups;
 pub use credential::{Credential, KeyKind, NewKey, hash_key, new_key, parse_bearer};
 pub use facts::{Facts, Found, Live, Pending, lookup};
 pub use grant::{Grant, Unread, action};

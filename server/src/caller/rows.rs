@@ -21,12 +21,12 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 /// What was found, by table, before anybody has looked at it.
 #[derive(Default)]
 pub struct Rows {
-    user: Option<users::Model>,
-    agent: Option<agent::Model>,
-    organisation: Option<organisation::Model>,
-    is_revoked: bool,
-    api_key: Option<api_key::Model>,
-    policies: Vec<policy::Model>,
+    pub(super) user: Option<users::Model>,
+    pub(super) agent: Option<agent::Model>,
+    pub(super) organisation: Option<organisation::Model>,
+    pub(super) is_revoked: bool,
+    pub(super) api_key: Option<api_key::Model>,
+    pub(super) policies: Vec<policy::Model>,
     pub(super) vault: Option<vault::Model>,
     pub(super) secret: Option<secret::Model>,
     pub(super) version: Option<secret_version::Model>,
@@ -51,15 +51,15 @@ enum Proof {
     AgentKey { hashes: usize },
 }
 
-const USER: i64 = 0;
-const AGENT: i64 = 1;
-const ORGANISATION: i64 = 2;
-const REVOKED: i64 = 3;
-const API_KEY: i64 = 4;
-const VAULT: i64 = 5;
-const POLICY: i64 = 6;
-const SECRET: i64 = 7;
-const VERSION: i64 = 8;
+pub(super) const USER: i64 = 0;
+pub(super) const AGENT: i64 = 1;
+pub(super) const ORGANISATION: i64 = 2;
+pub(super) const REVOKED: i64 = 3;
+pub(super) const API_KEY: i64 = 4;
+pub(super) const VAULT: i64 = 5;
+pub(super) const POLICY: i64 = 6;
+pub(super) const SECRET: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 const TARGET: i64 = 9;
 
 /// Statement texts by what they depend on: few, since prefixes are padded.
@@ -207,14 +207,37 @@ pub async fn load<L: Lookup>(
     values.extend(lookup.map(Lookup::values).unwrap_or_default());
     let backend = connection.get_database_backend();
     let (union, text) = text(backend == DbBackend::Sqlite, proof, shape);
-    let statement = || Statement::from_sql_and_values(backend, &*text, values.clone());
-    let results = match connection.query_all_raw(statement()).await {
-        // A connection that was cut off since its last use; in a transaction the next try fails as well.
-        Err(error) if is_disconnected(&error) => connection.query_all_raw(statement()).await?,
-        results => results?,
-    };
+    let results = query_again(connection, || Statement::from_sql_and_values(backend, &*text, values.clone())).await?;
     let mut rows = read(union, results)?;
     rows.keep_authentic(keyring);
+    conclude(rows, credential, lookup, now, address)
+}
+
+/// Runs a statement that changes nothing; once more, if its connection was cut off since its last use. (In a transaction
+/// the second try fails as well.)
+pub(super) async fn query_again(
+    connection: &impl ConnectionTrait,
+    statement: impl Fn() -> Statement,
+) -> Result<Vec<sea_orm::QueryResult>> {
+    match connection.query_all_raw(statement()).await {
+        Err(error) if is_disconnected(&error) => Ok(connection.query_all_raw(statement()).await?),
+        results => Ok(results?),
+    }
+}
+
+/// A row of a branch that the statement does not have.
+pub(super) fn unexpected(tag: i64) -> Error {
+    Error::internal(format!("a row of branch {tag}"))
+}
+
+/// The caller, if what was found says that their credential is good now, and what they looked up. The rows are authentic.
+pub(super) fn conclude<L: Lookup>(
+    mut rows: Rows,
+    credential: &Arc<Credential>,
+    lookup: Option<&L>,
+    now: Timestamp,
+    address: IpAddr,
+) -> Result<(AnyCaller, Option<Found<L>>)> {
     let key = rows.api_key.as_ref().map(personal_key).transpose()?;
     let (principal, proven) = prove(&mut rows, credential, now)?;
     let session = Session {
@@ -249,7 +272,7 @@ fn read(union: Union, results: Vec<sea_orm::QueryResult>) -> Result<Rows> {
             SECRET => rows.secret = Some(union.model::<secret::Entity>(row)?),
             VERSION => rows.version = Some(union.model::<secret_version::Entity>(row)?),
             TARGET => rows.target = Some(union.model::<agent::Entity>(row)?),
-            other => return Err(Error::internal(format!("a row of branch {other}"))),
+            other => return Err(unexpected(other)),
         }
     }
     Ok(rows)

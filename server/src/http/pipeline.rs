@@ -9,7 +9,7 @@ use super::reply::Reply;
 use super::request::{Admitted, Incoming};
 use crate::app::App;
 use crate::caller::lookup::{self, Lookup};
-use crate::caller::{AnyCaller, CallerKind, Found, FromLive, Role, Visitor, load, network, parse_bearer};
+use crate::caller::{AnyCaller, CallerKind, Found, FromLive, Role, Visitor, network, parse_bearer};
 use crate::error::{Error, Result};
 use crate::store::{Actor, Event, Outcome};
 use futures_util::FutureExt;
@@ -183,7 +183,7 @@ async fn prove<L: Lookup>(
     let has_header = header.is_some();
     let credential = parse_bearer(header, &app.tokens, &app.keyring.sub_keys, now).map(Arc::new);
     let proven = match credential {
-        Ok(credential) => load(app.database.readers(), &app.keyring, &credential, key, now, address).await,
+        Ok(credential) => app.lookups.load(&credential, key, now, address).await,
         Err(error) => Err(error),
     };
     let (caller, found) = match proven {

@@ -272,7 +272,10 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
         let failure = match attempt {
             Ok(Ok(())) => break true,
             Ok(Err(failure)) => failure,
-            Err(_) => Failure::Broken(Error::unavailable("the database does not answer")),
+            Err(_) => {
+                journal.settle(false);
+                Failure::Broken(Error::unavailable("the database does not answer"))
+            }
         };
         match failure {
             Failure::NeedsSavepoints => savepoints = true,
@@ -304,7 +307,8 @@ async fn attempt(
     let immediate =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let transaction = database.writer().await?.begin_with_options(immediate).await?;
-    match fill(&transaction, journal, batch, savepoints).await {
+    let filled = fill(&transaction, journal, batch, savepoints).await;
+    let outcome = match filled {
         // Lost on the way, nobody knows what became of it: it is never repeated.
         Ok(()) => transaction.commit().await.map_err(|error| Failure::Broken(error.into())),
         Err(broken @ Failure::Broken(_)) => Err(broken),
@@ -312,7 +316,9 @@ async fn attempt(
             transaction.rollback().await.map_err(|error| Failure::Broken(error.into()))?;
             Err(failure)
         }
-    }
+    };
+    journal.settle(outcome.is_ok());
+    outcome
 }
 
 /// Everything between BEGIN and COMMIT: locks, units, events.
@@ -352,7 +358,7 @@ async fn fill(
     }
     if !events.is_empty() {
         journal.link(transaction, now, &events).await.map_err(|error| match is_taken(&error) {
-            // The first event of a chain, from two servers at once.
+            // Another process has written an event in this one's place.
             true => Failure::Conflict(error),
             false => error.into(),
         })?;
@@ -360,9 +366,10 @@ async fn fill(
     Ok(())
 }
 
-/// A unique key that somebody else has taken.
+/// A unique key that somebody else has taken: SQLite's CONSTRAINT (19), or PostgreSQL's unique violation.
 fn is_taken(error: &Error) -> bool {
-    database_error(error).and_then(super::postgres::code).is_some_and(|code| code == "23505")
+    let Some(cause) = database_error(error) else { return false };
+    super::sqlite_code(cause) == Some(19) || super::postgres::code(cause).is_some_and(|code| code == "23505")
 }
 
 /// An error and its causes in one line; none of ours holds a value.

@@ -128,6 +128,10 @@ impl Database {
         }
     }
 
+    pub(super) fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
     /// What errors call it.
     pub(super) fn name(&self) -> String {
         match &self.url {

@@ -89,6 +89,8 @@ pub trait Journal: Send + Sync + 'static {
         now: Timestamp,
         events: &'a [Event],
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+    /// What became of the transaction whose events were linked last.
+    fn settle(&self, committed: bool);
 }
 
 /// Proof that the answer inside is in the audit trail, durably. Only the committer makes one.

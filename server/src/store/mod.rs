@@ -11,6 +11,7 @@ mod lock;
 mod mac;
 mod migrate;
 mod postgres;
+mod reader;
 mod rows;
 mod sqlite;
 mod union;
@@ -23,7 +24,8 @@ pub use lock::Lock;
 pub use mac::{RowMac, is_authentic};
 pub use migrate::migrate;
 pub use postgres::PostgresUrl;
-pub use rows::{insert, insert_with_mac, update_with_mac};
+pub use reader::Reader;
+pub use rows::{insert, insert_statement, insert_with_mac, join, mark, update_with_mac, upsert_statement};
 pub use union::Union;
 
 /// Where statements run: a pool, or an open transaction.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Connections of the readers.
 const READERS: u32 = 10;
-const CONNECT_TIME: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// A name for the advisory lock of a start: the first bytes of "keepward".
 const START: i64 = 0x6b65_6570_7761_7264;
 
@@ -49,6 +49,12 @@ impl PostgresUrl {
     }
 }
 
+impl PostgresUrl {
+    pub(super) fn options(&self) -> Result<PgConnectOptions> {
+        self.url.expose().parse().map_err(|_| Error::internal("the address of the database was good at start"))
+    }
+}
+
 /// Whether the way there leaves this machine.
 fn is_local(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
@@ -56,29 +62,24 @@ fn is_local(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || host.starts_with('/') || is_loopback
 }
 
-async fn connect(
-    url: &PostgresUrl,
-    connections: u32,
-    statement_time: Duration,
-    lock_time: Duration,
-) -> Result<DatabaseConnection> {
+/// How every connection is set, a pool's or not.
+pub(super) fn tuned(options: PgConnectOptions) -> PgConnectOptions {
+    let options = if is_local(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) };
+    options.application_name("keepward").statement_cache_capacity(256).options([
+        ("statement_timeout", "30000"),
+        ("lock_timeout", "10000"),
+        ("idle_in_transaction_session_timeout", "60000"),
+    ])
+}
+
+async fn connect(url: &PostgresUrl, connections: u32) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url.url.expose());
     options.max_connections(connections).min_connections(1).connect_timeout(CONNECT_TIME).acquire_timeout(CONNECT_TIME);
     options.sqlx_logging(false).record_stmt_in_spans(false);
     // Only what lay idle may have been cut off unnoticed.
     options.test_before_acquire_if_idle_for(Duration::from_millis(500));
     options.idle_timeout(Duration::from_secs(600)).max_lifetime(Duration::from_secs(1800));
-    options.map_sqlx_postgres_opts(move |options| {
-        let options = match is_local(&options) {
-            true => options,
-            false => options.ssl_mode(PgSslMode::VerifyFull),
-        };
-        options.application_name("keepward").statement_cache_capacity(256).options([
-            ("statement_timeout", statement_time.as_millis().to_string()),
-            ("lock_timeout", lock_time.as_millis().to_string()),
-            ("idle_in_transaction_session_timeout", "60000".to_owned()),
-        ])
-    });
+    options.map_sqlx_postgres_opts(tuned);
     // The cause may repeat the address, and with it a password: what went wrong is said by kind.
     sea_orm::Database::connect(options)
         .await
@@ -104,18 +105,20 @@ fn reason(error: &sea_orm::DbErr) -> String {
 }
 
 pub(super) async fn connect_writer(url: &PostgresUrl) -> Result<DatabaseConnection> {
-    connect(url, 1, Duration::from_secs(30), Duration::from_secs(10)).await
+    connect(url, 1).await
 }
 
 pub(super) async fn connect_readers(url: &PostgresUrl) -> Result<DatabaseConnection> {
-    connect(url, READERS, Duration::from_secs(30), Duration::from_secs(10)).await
+    connect(url, READERS).await
 }
 
 /// Waits for its turn to start; the turn ends with the connection.
 pub(super) async fn lock_start(url: &PostgresUrl) -> Result<DatabaseConnection> {
-    let connection = connect(url, 1, Duration::from_secs(120), Duration::from_secs(120)).await?;
+    let connection = connect(url, 1).await?;
+    // A migration may take longer than what a statement waits for otherwise.
+    let lock = format!("SET statement_timeout = '10min'; SET lock_timeout = '10min'; SELECT pg_advisory_lock({START})");
     connection
-        .execute_unprepared(&format!("SELECT pg_advisory_lock({START})"))
+        .execute_unprepared(&lock)
         .await
         .map_err(|error| Error::internal(format!("another server is starting and does not end: {error}")))?;
     Ok(connection)

@@ -3,27 +3,94 @@
 use super::mac::{RowMac, with_mac};
 use crate::error::Result;
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable,
-    ModelTrait, PrimaryKeyToColumn, QueryFilter,
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic,
+    IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, Statement,
 };
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+/// Texts of inserts, by table and number of rows. A write inserts some rows every time: building their statements anew
+/// would cost more than running them.
+type Texts = RwLock<HashMap<(TypeId, usize, bool), Arc<str>>>;
+static TEXTS: LazyLock<Texts> = LazyLock::new(RwLock::default);
+
+fn insert_text<E: EntityTrait + Default>(rows: usize, sqlite: bool) -> Arc<str> {
+    let key = (TypeId::of::<E>(), rows, sqlite);
+    if let Some(text) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return Arc::clone(text);
+    }
+    let text: Arc<str> = compose::<E>(rows, |n| mark(sqlite, n)).into();
+    TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&text));
+    text
+}
+
+fn compose<E: EntityTrait + Default>(rows: usize, mark: impl Fn(usize) -> String) -> String {
+    let columns: Vec<String> = E::Column::iter().map(|column| format!("\"{}\"", column.as_str())).collect();
+    let mut next = 1..;
+    let row = || format!("({})", next.by_ref().take(columns.len()).map(&mark).collect::<Vec<_>>().join(", "));
+    let values: Vec<String> = std::iter::repeat_with(row).take(rows).collect();
+    let table = E::default();
+    format!("INSERT INTO {} ({}) VALUES {}", table.table_name(), columns.join(", "), values.join(", "))
+}
+
+/// The n-th of the values that a statement takes in their order. SQLite would search for each that has a name.
+pub fn mark(sqlite: bool, n: usize) -> String {
+    if sqlite { "?".to_owned() } else { format!("${n}") }
+}
+
+/// Inserts rows that carry no authority.
+pub fn insert_statement<M>(backend: DbBackend, rows: &[M]) -> Statement
+where
+    M: ModelTrait,
+    M::Entity: Default,
+{
+    let values = rows.iter().flat_map(|row| <M::Entity as EntityTrait>::Column::iter().map(|column| row.get(column)));
+    let text = insert_text::<M::Entity>(rows.len(), backend == DbBackend::Sqlite);
+    Statement::from_sql_and_values(backend, &*text, values)
+}
+
+/// The same, in the place of rows with the same primary key.
+pub fn upsert_statement<M>(backend: DbBackend, rows: &[M]) -> Statement
+where
+    M: ModelTrait,
+    M::Entity: Default,
+{
+    let mut statement = insert_statement(backend, rows);
+    statement.sql.push_str(&in_place_of::<M::Entity>());
+    statement
+}
+
+fn in_place_of<E: EntityTrait>() -> String {
+    let key = E::PrimaryKey::iter().map(|key| key.into_column().as_str().to_owned());
+    let columns = E::Column::iter().map(|column| format!("{0} = excluded.{0}", column.as_str()));
+    let (key, columns): (Vec<_>, Vec<_>) = (key.collect(), columns.collect());
+    format!(" ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), columns.join(", "))
+}
+
+/// Two statements as one, on SQLite, which takes each one's values from where those of the one before end.
+pub fn join(first: Statement, second: Statement) -> Statement {
+    let mut values = first.values.map(|values| values.0).unwrap_or_default();
+    values.extend(second.values.map(|values| values.0).unwrap_or_default());
+    Statement::from_sql_and_values(first.db_backend, format!("{}; {}", first.sql, second.sql), values)
+}
 
 /// Inserts a row that carries no authority.
-pub async fn insert<M>(connection: &impl ConnectionTrait, model: M) -> Result<()>
+pub async fn insert<M>(connection: &impl ConnectionTrait, row: M) -> Result<()>
 where
-    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
-    <M::Entity as EntityTrait>::ActiveModel: ActiveModelBehavior + Send,
-    M::Entity: EntityTrait<Model = M>,
+    M: ModelTrait,
+    M::Entity: Default,
 {
-    M::Entity::insert(model.into_active_model().reset_all()).exec_without_returning(connection).await?;
+    let statement = insert_statement(connection.get_database_backend(), std::slice::from_ref(&row));
+    connection.execute_raw(statement).await?;
     Ok(())
 }
 
 /// Inserts a row under its MAC.
 pub async fn insert_with_mac<M>(connection: &impl ConnectionTrait, mac: &dyn RowMac, model: M) -> Result<()>
 where
-    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
-    <M::Entity as EntityTrait>::ActiveModel: ActiveModelBehavior + Send,
-    M::Entity: EntityTrait<Model = M> + Default,
+    M: ModelTrait,
+    M::Entity: Default,
 {
     insert(connection, with_mac(mac, model)?).await
 }

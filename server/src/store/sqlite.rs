@@ -3,29 +3,40 @@
 use crate::error::{Error, Result};
 use rustix::fs::{FlockOperation, flock};
 use sea_orm::{ConnectOptions, DatabaseConnection};
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
 pub(super) async fn connect(path: &Path, connections: u32) -> Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
+    let mut options = ConnectOptions::new(text(path));
     options.max_connections(connections).min_connections(connections).sqlx_logging(false).test_before_acquire(false);
     options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>).record_stmt_in_spans(false);
-    options.map_sqlx_sqlite_opts(|options| {
-        options
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(false)
-            .pragma("cache_size", "-16384")
-            .pragma("secure_delete", "on")
-            .statement_cache_capacity(256)
-    });
+    options.map_sqlx_sqlite_opts(tuned);
     sea_orm::Database::connect(options)
         .await
         .map_err(|error| Error::internal(format!("the database {} can't be opened: {error}", path.display())))
+}
+
+/// How every connection is set, a pool's or not.
+pub(super) fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .foreign_keys(false)
+        .pragma("cache_size", "-16384")
+        .pragma("secure_delete", "on")
+        .statement_cache_capacity(256)
+}
+
+pub(super) fn address(path: &Path) -> Result<SqliteConnectOptions> {
+    text(path).parse().map_err(Error::unavailable)
+}
+
+fn text(path: &Path) -> String {
+    format!("sqlite://{}?mode=rwc", path.display())
 }
 
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {

@@ -6,7 +6,10 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, ColumnType, DbErr, EntityTrait, IdenStatic, Iterable, QueryResult, TryIntoModel,
     Value,
 };
+use std::any::TypeId;
+use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use uuid::Uuid;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,7 @@ enum Class {
     Bytes,
 }
 
+/// In the order of [`Class`].
 const CLASSES: [Class; 5] = [Class::Id, Class::Text, Class::Integer, Class::Flag, Class::Bytes];
 
 impl Class {
@@ -50,8 +54,20 @@ pub struct Union {
     sqlite: bool,
 }
 
+/// The columns' classes, worked out once a table: a column's definition is made anew each time it is asked for.
+fn classes<E: EntityTrait>() -> Arc<[Class]> {
+    static KNOWN: LazyLock<RwLock<HashMap<TypeId, Arc<[Class]>>>> = LazyLock::new(RwLock::default);
+    let table = TypeId::of::<E>();
+    if let Some(known) = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(&table) {
+        return Arc::clone(known);
+    }
+    let classes: Arc<[Class]> = E::Column::iter().map(|column| Class::of(column.def().get_column_type())).collect();
+    KNOWN.write().unwrap_or_else(PoisonError::into_inner).insert(table, Arc::clone(&classes));
+    classes
+}
+
 fn count<E: EntityTrait>(class: Class) -> usize {
-    E::Column::iter().filter(|column| Class::of(column.def().get_column_type()) == class).count()
+    classes::<E>().iter().filter(|of| **of == class).count()
 }
 
 impl Union {
@@ -70,6 +86,11 @@ impl Union {
 
     /// `SELECT tag, slots FROM table AS t`, to which the caller adds what follows `WHERE`.
     pub fn branch<E: EntityTrait + Default>(&self, tag: i64) -> String {
+        format!("{} FROM {} t WHERE ", self.select::<E>(tag), E::default().table_name())
+    }
+
+    /// `SELECT tag, slots` of a table that is called `t`.
+    pub fn select<E: EntityTrait>(&self, tag: i64) -> String {
         let mut sql = format!("SELECT {tag}");
         for (width, class) in self.slots.iter().zip(CLASSES) {
             let mut columns = E::Column::iter().filter(|column| Class::of(column.def().get_column_type()) == class);
@@ -86,7 +107,6 @@ impl Union {
                 }
             }
         }
-        let _ = write!(sql, " FROM {} t WHERE ", E::default().table_name());
         sql
     }
 
@@ -103,21 +123,24 @@ impl Union {
         E::ActiveModel: ActiveModelTrait<Entity = E> + Default + TryIntoModel<E::Model>,
     {
         let mut model = <E::ActiveModel as Default>::default();
+        // Where the next value of each class stands.
+        let mut next = [0; CLASSES.len()];
         let mut start = 1;
-        for (width, class) in self.slots.iter().zip(CLASSES) {
-            let columns = E::Column::iter().filter(|column| Class::of(column.def().get_column_type()) == class);
-            for (index, column) in columns.enumerate() {
-                let at = start + index;
-                let value: Value = match class {
-                    Class::Id => row.try_get_by_index::<Option<Uuid>>(at)?.into(),
-                    Class::Text => row.try_get_by_index::<Option<String>>(at)?.into(),
-                    Class::Integer => row.try_get_by_index::<Option<i64>>(at)?.into(),
-                    Class::Flag => row.try_get_by_index::<Option<bool>>(at)?.into(),
-                    Class::Bytes => row.try_get_by_index::<Option<Vec<u8>>>(at)?.into(),
-                };
-                model.try_set(column, value)?;
-            }
+        for (next, width) in next.iter_mut().zip(self.slots) {
+            *next = start;
             start += width;
+        }
+        for (column, class) in E::Column::iter().zip(classes::<E>().iter()) {
+            let place = next.get_mut(*class as usize).ok_or_else(|| Error::internal("a class without its place"))?;
+            let (at, _) = (*place, *place += 1);
+            let value: Value = match class {
+                Class::Id => row.try_get_by_index::<Option<Uuid>>(at)?.into(),
+                Class::Text => row.try_get_by_index::<Option<String>>(at)?.into(),
+                Class::Integer => row.try_get_by_index::<Option<i64>>(at)?.into(),
+                Class::Flag => row.try_get_by_index::<Option<bool>>(at)?.into(),
+                Class::Bytes => row.try_get_by_index::<Option<Vec<u8>>>(at)?.into(),
+            };
+            model.try_set(column, value)?;
         }
         model.try_into_model().map_err(|error: DbErr| Error::internal(error))
     }

@@ -1,0 +1,102 @@
+//! Lookups of many requests in one statement: whatever waits while a reader is busy goes together, so that under load a
+//! statement, its way to the database and back, and the rows that requests share cost once and not once a request. State is
+//! never kept: a batch answers those who were waiting for it, and is forgotten.
+
+mod rows;
+
+use super::credential::Credential;
+use super::facts::Found;
+use super::facts::lookup::{Lookup, Nothing};
+use super::principal::AnyCaller;
+use super::rows::{Rows, Shape, conclude, load};
+use crate::error::{Error, Result};
+use crate::seal::Keyring;
+use crate::store::{Database, Reader, error_chain};
+use keepward_api::Timestamp;
+use rows::{Ask, fetch};
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// Lookups in one statement at most.
+const MAX_ASKS: usize = 32;
+/// Statements under way at once: while the database works on one, the answers of the other are given out.
+const WORKERS: usize = 2;
+
+struct Waiting {
+    ask: Ask,
+    answer: oneshot::Sender<Result<Rows>>,
+}
+
+/// The readers' side of every request's one statement.
+pub struct Lookups {
+    database: Arc<Database>,
+    keyring: Arc<Keyring>,
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Lookups {
+    /// Starts the workers; they end with the last handle.
+    pub fn start(database: Arc<Database>, keyring: Arc<Keyring>) -> Self {
+        let (queue, waiting) = mpsc::channel(1024);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..WORKERS {
+            let reader = Reader::new(Arc::clone(&database));
+            tokio::spawn(work(reader, Arc::clone(&keyring), Arc::clone(&waiting)));
+        }
+        Self { database, keyring, queue }
+    }
+
+    /// Who comes with this credential, if it is good now, and what they look up.
+    pub async fn load<L: Lookup>(
+        &self,
+        credential: &Arc<Credential>,
+        lookup: Option<&L>,
+        now: Timestamp,
+        address: IpAddr,
+    ) -> Result<(AnyCaller, Option<Found<L>>)> {
+        let shape = lookup.map_or_else(|| Nothing.shape(), Lookup::shape);
+        let ask = match (credential.as_ref(), shape) {
+            (Credential::Token(claims), Shape::Nothing | Shape::Secret { .. }) => {
+                Ask::new(claims, lookup.and_then(Lookup::place))
+            }
+            // Keys and the rarer lookups have a statement of their own.
+            _ => None,
+        };
+        let Some(ask) = ask else {
+            return load(self.database.readers(), &self.keyring, credential, lookup, now, address).await;
+        };
+        let (answer, answered) = oneshot::channel();
+        let stopped = || Error::Unavailable { cause: None };
+        self.queue.send(Waiting { ask, answer }).await.map_err(|_| stopped())?;
+        let rows = answered.await.map_err(|_| stopped())??;
+        conclude(rows, credential, lookup, now, address)
+    }
+}
+
+async fn work(mut reader: Reader, keyring: Arc<Keyring>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+    loop {
+        let mut batch = Vec::with_capacity(MAX_ASKS);
+        if waiting.lock().await.recv_many(&mut batch, MAX_ASKS).await == 0 {
+            return;
+        }
+        let (asks, answers): (Vec<Ask>, Vec<_>) = batch.into_iter().map(|one| (one.ask, one.answer)).unzip();
+        match fetch(&mut reader, &keyring, &asks).await {
+            Ok(found) => {
+                for (rows, answer) in found.into_iter().zip(answers) {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(Ok(rows));
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = error_chain(&error), asks = asks.len(), "a lookup failed");
+                for answer in answers {
+                    let _ = answer.send(Err(match &error {
+                        Error::Unavailable { .. } => Error::Unavailable { cause: None },
+                        _ => Error::internal("a lookup failed"),
+                    }));
+                }
+            }
+        }
+    }
+}
