@@ -2,7 +2,7 @@
 
 use crate::acknowledged::{self, Writers};
 use keepward::types::PolicyPermission::Read;
-use keepward_tests::{Cluster, Durability, Http, Organisation, OwnServer, builder, is_postgres};
+use keepward_tests::{Cluster, Durability, Front, Http, Organisation, OwnServer, builder, is_postgres};
 use sea_orm::{ConnectionTrait, Database};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -224,4 +224,41 @@ async fn a_postgres_that_stops_and_is_killed_loses_nothing() {
         verify();
     }
     acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
+}
+
+/// The primary dies with its disk; the standby, which has all that was acknowledged, takes its place behind the same address.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_to_a_synchronous_standby_loses_nothing() {
+    if !is_postgres() {
+        return; // SQLite has no standby.
+    }
+    let primary = Cluster::start(Durability::Full);
+    primary.create("app");
+    let standby = Cluster::standby_of(&primary);
+    let front = Front::start(vec![primary.address()]);
+    let url = format!("postgres://app@{}/app", front.address);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = start(&url, &data, &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let writers = Writers::start(&[&server.url], &key, vault, folder.path());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    primary.kill();
+    let failed = acknowledged::count(folder.path());
+    assert!(failed > 0);
+    standby.promote();
+    front.turn_to(vec![standby.address()]);
+    // Answers again by itself, within ten seconds of the new primary.
+    let bound = Instant::now() + Duration::from_secs(10);
+    while acknowledged::count(folder.path()) < failed + 10 {
+        assert!(Instant::now() < bound, "no write is acknowledged after the failover: {}", server.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    writers.stop().await;
+    acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
+    let mut verify = keepward_tests::command(&data);
+    let output = verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", &url).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

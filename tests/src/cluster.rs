@@ -34,13 +34,18 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
 
+/// Where the tests are root, whom PostgreSQL refuses.
+fn give_to_user(folder: &Path) {
+    if is_root() {
+        let owned = Command::new("chown").arg(USER).arg(folder).status().unwrap();
+        assert!(owned.success(), "chown {USER}");
+    }
+}
+
 impl Cluster {
     pub fn start(durability: Durability) -> Self {
         let folder = tempfile::Builder::new().prefix("kw-pg-").tempdir().unwrap();
-        if is_root() {
-            let owned = Command::new("chown").arg(USER).arg(folder.path()).status().unwrap();
-            assert!(owned.success(), "chown {USER}");
-        }
+        give_to_user(folder.path());
         let mut cluster = Self { folder, port: 0 };
         // A locale whose order is not that of bytes, as many real ones are.
         let locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"];
@@ -54,6 +59,31 @@ impl Cluster {
         cluster.add_settings(&settings);
         cluster.restart();
         cluster
+    }
+
+    /// A standby of a running primary, which it follows from now on; the primary then acknowledges nothing that the standby
+    /// does not have.
+    pub fn standby_of(primary: &Self) -> Self {
+        let folder = tempfile::Builder::new().prefix("kw-pg-").tempdir().unwrap();
+        give_to_user(folder.path());
+        let mut standby = Self { folder, port: 0 };
+        let source = format!("host=127.0.0.1 port={} user=app application_name=standby", primary.port);
+        standby.run("pg_basebackup", &["-D", &standby.data(), "-d", &source, "-R", "-X", "stream", "-c", "fast"]);
+        standby.add_settings(&format!("unix_socket_directories = '{}'\n", standby.folder.path().display()));
+        standby.restart();
+        primary.add_settings("synchronous_standby_names = 'standby'\n");
+        primary.run("pg_ctl", &["-D", &primary.data(), "reload"]);
+        standby
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "-t", "60", "promote"]);
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Where its data is.

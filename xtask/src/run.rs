@@ -122,6 +122,42 @@ impl Drop for Server {
     }
 }
 
+/// Servers and databases of a run (`tests/src/bin/stage.rs`); they end with this.
+pub(crate) struct Stage {
+    child: Child,
+    /// What the tests find them by.
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+impl Stage {
+    pub(crate) fn set(profile: Profile, binary: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(target_folder().join(profile.folder()).join("stage"));
+        command.args(arguments).env("KEEPWARD_TEST_BINARY", binary);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("stage")?;
+        let mut environment = vec![("KEEPWARD_TEST_BINARY".to_owned(), binary.display().to_string())];
+        for line in BufReader::new(child.stdout.take().context("stdout")?).lines() {
+            match line?.split_once('=') {
+                Some((name, value)) => environment.push((name.to_owned(), value.to_owned())),
+                None => return Ok(Self { child, environment }),
+            }
+        }
+        bail!("{arguments:?} did not start")
+    }
+
+    /// The address of the server, or of what stands before several.
+    pub(crate) fn url(&self) -> Result<&str> {
+        let found = self.environment.iter().find(|(name, _)| name == "KEEPWARD_TEST_URL");
+        found.map(|(_, url)| url.as_str()).context("a stage without a server")
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
 /// An empty folder below the system's temporary one, removed when dropped.
 pub(crate) struct TemporaryFolder(pub(crate) PathBuf);
 

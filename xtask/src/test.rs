@@ -1,10 +1,8 @@
 //! `cargo xtask test`: builds, starts what a run needs, hands its address to every test; once on each database.
 
-use crate::run::{Profile, build, cargo, target_folder};
-use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use crate::run::{Profile, Stage, build, cargo};
+use anyhow::Result;
+use std::process::Command;
 
 /// `filter` goes to the test runner as it is.
 pub(crate) fn test(filter: &[&str]) -> Result<()> {
@@ -14,9 +12,14 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
     // What has no server behaves alike on both databases; what has its own is no matter of two.
     let runs: [(&str, &[&str]); 3] =
         [("sqlite", &[]), ("postgres", &["contract", "routes", "faults"]), ("pair", &["contract", "routes"])];
+    let has_postgres = has_postgres();
     for (stage, binaries) in runs {
+        if stage != "sqlite" && !has_postgres {
+            println!("== no tests on {stage}: PostgreSQL is not here, and could not be installed");
+            continue;
+        }
         println!("== tests on {stage}");
-        let stage = Stage::set(&binary, stage)?;
+        let stage = Stage::set(Profile::Dev, &binary, &[stage])?;
         let mut arguments: Vec<String> = match has_nextest {
             true => ["nextest", "run", "--locked", "--workspace", "--no-fail-fast"].map(str::to_owned).into(),
             false => ["test", "--locked", "--workspace"].map(str::to_owned).into(),
@@ -35,31 +38,24 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
     if has_nextest && filter.is_empty() { cargo(&["test", "--locked", "--workspace", "--doc"], &[]) } else { Ok(()) }
 }
 
-/// Servers and databases of a run (`tests/src/bin/stage.rs`); they end with this.
-struct Stage {
-    child: Child,
-    environment: Vec<(String, String)>,
-}
-
-impl Stage {
-    fn set(binary: &Path, database: &str) -> Result<Self> {
-        let mut command = Command::new(target_folder().join("debug/stage"));
-        command.arg(database).env("KEEPWARD_TEST_BINARY", binary);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("stage")?;
-        let mut environment = vec![("KEEPWARD_TEST_BINARY".to_owned(), binary.display().to_string())];
-        for line in BufReader::new(child.stdout.take().context("stdout")?).lines() {
-            match line?.split_once('=') {
-                Some((name, value)) => environment.push((name.to_owned(), value.to_owned())),
-                None => return Ok(Self { child, environment }),
-            }
-        }
-        bail!("what the tests need did not start")
+/// Whether PostgreSQL's programs are here; where they are not, and this is root on Debian or one of its kin, they are
+/// installed.
+fn has_postgres() -> bool {
+    let is_here = || {
+        let on_path = Command::new("initdb").arg("--version").output().is_ok_and(|output| output.status.success());
+        let of_debian = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some());
+        on_path || of_debian
+    };
+    if is_here() {
+        return true;
     }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
+    let install = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        let command = command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command.status().is_ok_and(|status| status.success())
+    };
+    println!("== installing PostgreSQL for the tests");
+    install(&["update", "-qq"])
+        && install(&["install", "-y", "-qq", "--no-install-recommends", "postgresql"])
+        && is_here()
 }

@@ -136,14 +136,18 @@ enum Failure {
     NeedsSavepoints,
     /// Another server was in the way: the same again may pass.
     Conflict(Error),
-    /// The connection can't be trusted.
+    /// The connection was lost before COMMIT: nothing happened, and the same on another one may pass.
+    Lost(Error),
+    /// The connection can't be trusted, or nobody knows what became of the transaction.
     Broken(Error),
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        let is_lost = database_error(&error).is_some_and(super::is_disconnected);
         match is_conflict(&error) {
             true => Self::Conflict(error),
+            false if is_lost => Self::Lost(error),
             false => Self::Broken(error),
         }
     }
@@ -266,7 +270,7 @@ async fn run(
 /// Runs a batch and answers each of its units; true if it was committed.
 async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box<dyn Job>>) -> bool {
     // Most batches have no refused unit. They do without savepoints; one that has is run again with them.
-    let (mut savepoints, mut conflicts) = (false, 0);
+    let (mut savepoints, mut conflicts, mut was_lost) = (false, 0, false);
     let committed = loop {
         let attempt = tokio::time::timeout(TRANSACTION_TIME, attempt(database, journal, &mut batch, savepoints)).await;
         let failure = match attempt {
@@ -285,7 +289,11 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
                 let jitter = u64::from(crate::ids::new::<uuid::Uuid>().as_bytes()[15]);
                 tokio::time::sleep(Duration::from_millis(5 * u64::from(conflicts) + jitter / 16)).await;
             }
-            Failure::Conflict(error) | Failure::Broken(error) => {
+            Failure::Lost(_) if !was_lost => {
+                was_lost = true;
+                database.give_up_writer().await;
+            }
+            Failure::Conflict(error) | Failure::Lost(error) | Failure::Broken(error) => {
                 tracing::error!(error = error_chain(&error), units = batch.len(), "a transaction failed");
                 database.give_up_writer().await;
                 break false;
@@ -306,12 +314,13 @@ async fn attempt(
 ) -> Result<(), Failure> {
     let immediate =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let transaction = database.writer().await?.begin_with_options(immediate).await?;
+    let writer = database.writer().await.map_err(Failure::Broken)?;
+    let transaction = writer.begin_with_options(immediate).await?;
     let filled = fill(&transaction, journal, batch, savepoints).await;
     let outcome = match filled {
         // Lost on the way, nobody knows what became of it: it is never repeated.
         Ok(()) => transaction.commit().await.map_err(|error| Failure::Broken(error.into())),
-        Err(broken @ Failure::Broken(_)) => Err(broken),
+        Err(gone @ (Failure::Broken(_) | Failure::Lost(_))) => Err(gone),
         Err(failure) => {
             transaction.rollback().await.map_err(|error| Failure::Broken(error.into()))?;
             Err(failure)

@@ -1,5 +1,5 @@
 //! What a test run needs: `stage sqlite|postgres|pair` (two servers on one PostgreSQL behind a front) starts it, prints it as lines of `NAME=value` and an empty one, and ends
-//! it when standard input ends.
+//! it when standard input ends. With `durable` the PostgreSQL keeps what it acknowledged in a crash, as a real one does.
 
 use keepward_tests::{Cluster, Durability, Front, OwnServer};
 use std::io::Read;
@@ -8,10 +8,12 @@ fn main() {
     let what = std::env::args().nth(1).unwrap_or_default();
     let folder = tempfile::Builder::new().prefix("keepward-test-").tempdir().unwrap();
     let data_dir = folder.path().join("data");
+    let is_durable = std::env::args().nth(2).is_some_and(|word| word == "durable");
+    let durability = if is_durable { Durability::Full } else { Durability::None };
     let cluster = match what.as_str() {
         "sqlite" => None,
-        "postgres" | "pair" => Some(Cluster::start(Durability::None)),
-        _ => panic!("stage sqlite|postgres|pair"),
+        "postgres" | "pair" => Some(Cluster::start(durability)),
+        _ => panic!("stage sqlite|postgres|pair [durable]"),
     };
     let cluster_url = cluster.as_ref().map(|cluster| cluster.url(""));
     let start = || OwnServer::start_on(cluster_url.as_deref(), &data_dir, &[]).unwrap_or_else(|log| panic!("{log}"));
@@ -20,7 +22,8 @@ fn main() {
         "pair" => {
             servers.push(start());
             println!("KEEPWARD_TEST_PAIR=true");
-            Front::start(servers.iter().map(|server| server.url.clone()).collect())
+            let addresses = servers.iter().map(|server| server.url.replace("http://", "")).collect();
+            format!("http://{}", Front::start(addresses).address)
         }
         _ => servers[0].url.clone(),
     };

@@ -43,7 +43,8 @@ struct Size {
 }
 
 /// Texts by their size.
-static TEXTS: LazyLock<RwLock<HashMap<Size, (Union, Arc<str>)>>> = LazyLock::new(RwLock::default);
+type Texts = RwLock<HashMap<Size, (Union, Arc<str>)>>;
+static TEXTS: LazyLock<Texts> = LazyLock::new(RwLock::default);
 
 /// `(values), (values), ...`, each of `width` values, from the `next` on.
 fn tuples(sqlite: bool, next: &mut usize, count: usize, width: usize) -> String {
