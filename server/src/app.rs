@@ -72,12 +72,15 @@ impl App {
         if is_new && how == Open::Beside {
             return Err(Error::internal("this database has no keys yet: start the server, or run `migrate`, first"));
         }
-        if is_new && how == Open::Serve && config.master_key_file.exists() {
-            // An emptied database would otherwise start as a new one, open to whoever signs up first.
-            return Err(Error::internal(format!(
-                "there is a master key ({}), but the database is new: if that is meant to be, run `migrate` first",
-                config.master_key_file.display()
-            )));
+        if is_new && !Keyring::has_begun(database.readers()).await? {
+            if how == Open::Serve && config.master_key_file.exists() {
+                // An emptied database would otherwise start as a new one, open to whoever signs up first.
+                return Err(Error::internal(format!(
+                    "there is a master key ({}), but the database is new: if that is meant to be, run `migrate` first",
+                    config.master_key_file.display()
+                )));
+            }
+            Keyring::begin(database.readers()).await?;
         }
         let keystore = Arc::new(SoftwareKeystore::open(&config.master_key_file, is_new)?);
         let keyring = Arc::new(Keyring::open(keystore, database.readers()).await?);

@@ -234,6 +234,10 @@ async fn serve(config: Config) -> Result<()> {
     let app = Arc::new(app);
     // Before anybody is told that the server is there: a signal then stops it well.
     let stopped = stop_signal()?;
+    let watched = app.config.metrics_listen.map(http::listen_for_metrics).transpose()?;
+    if let Some(watched) = &watched {
+        tracing::info!(metrics_address = %watched.address(), "metrics");
+    }
     let listening = http::listen(Arc::clone(&app))?;
     let (stop, stopping) = watch::channel(false);
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stopping));
@@ -242,6 +246,11 @@ async fn serve(config: Config) -> Result<()> {
     tracing::info!("stopping");
     if tokio::time::timeout(STOP_TIME, listening.close()).await.is_err() {
         tracing::warn!("requests in flight were cut off");
+    }
+    if let Some(watched) = watched
+        && tokio::time::timeout(Duration::from_secs(1), watched.close()).await.is_err()
+    {
+        tracing::warn!("somebody reads metrics and does not end");
     }
     let _ = stop.send(true);
     jobs.await.map_err(Error::internal)?;

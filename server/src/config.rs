@@ -45,6 +45,8 @@ pub struct Config {
     pub rate_limit: Option<Rate>,
     pub trusted_proxies: Vec<IpNet>,
     pub min_free_bytes: u64,
+    /// Where `/metrics` is answered; nowhere by default.
+    pub metrics_listen: Option<SocketAddr>,
     pub log: tracing::Level,
 }
 
@@ -68,6 +70,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("KEEPWARD_MIN_FREE", "256MB"),
     ("KEEPWARD_UNSAFE_POSTGRES", "false"),
     ("KEEPWARD_LOG", "info"),
+    ("KEEPWARD_METRICS_LISTEN", ""),
 ];
 
 /// What the SDK and tests set, which a server that inherits it may ignore.
@@ -265,6 +268,9 @@ fn check(reading: &mut Reading) -> Option<Config> {
         }
     };
     let min_free_bytes = reading.parsed("KEEPWARD_MIN_FREE", "a size such as 256MB", bytes).unwrap_or(256_000_000);
+    let metrics_listen =
+        reading
+            .parsed("KEEPWARD_METRICS_LISTEN", "an address and port such as 127.0.0.1:9464", |text| text.parse().ok());
     let log = reading.parsed("KEEPWARD_LOG", "error, warn, info, debug or trace", |text| text.parse().ok());
     let public_url = reading.parsed("KEEPWARD_PUBLIC_URL", "an http or https address without a path", |text| {
         origin(text.strip_suffix('/').unwrap_or(text))
@@ -296,6 +302,7 @@ fn check(reading: &mut Reading) -> Option<Config> {
         rate_limit,
         trusted_proxies,
         min_free_bytes,
+        metrics_listen,
         log: log.unwrap_or(tracing::Level::INFO),
     })
 }
@@ -369,6 +376,7 @@ mod tests {
             ("KEEPWARD_TRUSTED_PROXIES", "hunter2"),
             ("KEEPWARD_MIN_FREE", "hunter2"),
             ("KEEPWARD_LOG", "hunter2"),
+            ("KEEPWARD_METRICS_LISTEN", "hunter2"),
             ("KEEPWARD_PUBLIC_URL", "hunter2"),
             ("KEEPWARD_CORS_ORIGINS", "*"),
             ("KEEPWARD_CORS_ORIGINS", "https://a.example.com, hunter2"),

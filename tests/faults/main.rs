@@ -8,6 +8,7 @@ mod jobs;
 mod kill;
 mod limits;
 mod load;
+mod metrics;
 mod plaintext;
 mod postgres;
 mod readme;

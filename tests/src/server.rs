@@ -141,6 +141,14 @@ impl OwnServer {
         }
     }
 
+    /// Where it answers `/metrics`, if it was told to.
+    pub fn metrics_url(&self) -> Option<String> {
+        let log = self.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let address = lines.filter_map(|line| Some(line["metrics_address"].as_str()?.to_owned())).next()?;
+        Some(format!("http://{address}"))
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()

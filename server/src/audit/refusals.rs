@@ -2,6 +2,7 @@
 //! so they are counted by address, action and minute, and written to the server's own chain when the minute ends; known
 //! and unknown accounts alike. A kill may lose that minute.
 
+use crate::metrics::METRICS;
 use crate::store::{Actor, Committer, Event, Outcome, SERVER_CHAIN};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ pub struct Refusals {
 impl Refusals {
     /// Counts one.
     pub fn count(&self, address: IpAddr, action: &'static str) {
+        METRICS.unproven_refusal(action);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Some(address), action);
         let key = if counts.len() >= MAX_PAIRS && !counts.contains_key(&key) { (None, action) } else { key };

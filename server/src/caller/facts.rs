@@ -7,7 +7,7 @@ use super::principal::Role;
 use crate::error::{Error, Result};
 use crate::store::Actor;
 use crate::store::entity::{secret, secret_version, vault};
-use keepward_api::{AgentId, OrgId, Timestamp, UserId, VaultId};
+use keepward_api::{AgentId, ApiKeyId, OrgId, Timestamp, UserId, VaultId};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ pub struct Facts {
 #[derive(Clone, Debug)]
 pub struct PrincipalFacts {
     pub actor: Actor,
+    /// The personal key that proves a human, directly or through a token made from it.
+    pub key: Option<ApiKeyId>,
     pub org: OrgId,
     /// Of a human.
     pub role: Option<Role>,

@@ -75,9 +75,17 @@ impl<A: Action> Grant<A> {
         &self.key
     }
 
-    /// What a unit that acts on it locks.
+    /// What a unit that acts on it locks: what it acts on, and, shared with others, whatever proves its caller, so that
+    /// nothing is written after the answer that ended them.
     pub fn locks(&self) -> Vec<Lock> {
-        lookup::Lookup::locks(&self.key)
+        let mut locks = lookup::Lookup::locks(&self.key);
+        if let Some(live) = &self.live {
+            let principal = &live.facts.principal;
+            locks.extend(principal.actor.id().map(|id| Lock::shared(principal.actor.kind(), id.as_bytes())));
+            locks.extend(principal.key.map(|key| Lock::shared("key", key.0.as_bytes())));
+            locks.extend(live.credential.claims().map(|claims| Lock::shared("token", claims.jti.as_bytes())));
+        }
+        locks
     }
 
     /// Loads and decides again inside a unit, so that nothing which changed since (a slow body, a queue) outlives a

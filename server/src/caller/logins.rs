@@ -61,7 +61,9 @@ pub struct Logins {
 #[must_use]
 pub struct Attempt<'a> {
     logins: &'a Logins,
-    keys: [Key; 3],
+    began: Instant,
+    /// Each key, and when it failed last before this.
+    keys: [(Key, Instant); 3],
     counts: bool,
 }
 
@@ -78,7 +80,13 @@ impl Logins {
     fn begin_at(&self, email: &str, address: IpAddr, now: Instant) -> Result<Attempt<'_>, Wait> {
         let (mail, network) = (self.hasher.hash_one(email), network(address));
         let keys = [Key::Pair(mail, network), Key::Mail(mail), Key::Network(network)];
-        let Some(recent) = &self.recent else { return Ok(Attempt { logins: self, keys, counts: true }) };
+        let attempt = |last: [Instant; 3], counts| {
+            let [pair, mail, network] = keys;
+            let [of_pair, of_mail, of_network] = last;
+            let keys = [(pair, of_pair), (mail, of_mail), (network, of_network)];
+            Attempt { logins: self, began: now, keys, counts }
+        };
+        let Some(recent) = &self.recent else { return Ok(attempt([now; 3], true)) };
         let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
         let known = keys.map(|key| {
             let known = recent.get(&key).filter(|failures| now.saturating_duration_since(failures.last) < FORGOTTEN);
@@ -93,7 +101,7 @@ impl Logins {
         for (key, failures) in keys.into_iter().zip(known) {
             recent.put(key, Failures { count: failures.count.saturating_add(1), last: now });
         }
-        Ok(Attempt { logins: self, keys, counts: false })
+        Ok(attempt(known.map(|failures| failures.last), false))
     }
 }
 
@@ -105,7 +113,7 @@ impl Attempt<'_> {
 
     /// The password was right: what failed before from there is forgotten.
     pub fn succeeded(self) {
-        if let (Some(recent), [pair, ..]) = (&self.logins.recent, &self.keys) {
+        if let (Some(recent), [(pair, _), ..]) = (&self.logins.recent, &self.keys) {
             recent.lock().unwrap_or_else(PoisonError::into_inner).remove(pair);
         }
     }
@@ -115,9 +123,11 @@ impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let (Some(recent), false) = (&self.logins.recent, self.counts) else { return };
         let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in self.keys {
+        for (key, last) in self.keys {
             if let Some(known) = recent.get(&key) {
-                recent.put(key, Failures { count: known.count.saturating_sub(1), ..known });
+                // Only a failure begins a wait anew; another one may have, meanwhile.
+                let last = if known.last == self.began { last } else { known.last };
+                recent.put(key, Failures { count: known.count.saturating_sub(1), last });
             }
         }
     }
@@ -199,6 +209,19 @@ mod tests {
         }
         assert_eq!(fail(&logins, MAIL, from(1), now), Err(10));
         assert_eq!(fail(&logins, MAIL, from(1), now + FORGOTTEN), Ok(()));
+    }
+
+    #[test]
+    fn a_success_begins_no_wait_anew() {
+        let (logins, start) = (Logins::new(true), Instant::now());
+        for n in 0..20 {
+            assert_eq!(fail(&logins, &format!("{n}@example.com"), from(1), start), Ok(()));
+        }
+        let later = start + FORGOTTEN - Duration::from_secs(1);
+        logins.begin_at(MAIL, from(1), later).ok().unwrap().succeeded();
+        drop(logins.begin_at(MAIL, from(1), later).ok().unwrap());
+        let forgotten = start + FORGOTTEN;
+        assert!((0..20).all(|n| fail(&logins, &format!("{n}@example.com"), from(1), forgotten).is_ok()));
     }
 
     #[test]

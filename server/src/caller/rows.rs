@@ -368,7 +368,9 @@ fn prove(rows: &mut Rows, credential: &Credential, now: Timestamp) -> Result<(Pr
     let ended = |end: Option<i64>| end.is_some_and(|end| end <= now.microseconds());
     let org = OrgId(organisation.id);
     if let Some(user) = rows.user.take().filter(|user| user.is_active && current(user.generation, user.org_id)) {
-        let ceiling = match (rows.api_key.take(), claims.is_some_and(|claims| claims.key.is_none())) {
+        let key = rows.api_key.take();
+        let key_id = key.as_ref().map(|key| ApiKeyId(key.id));
+        let ceiling = match (key, claims.is_some_and(|claims| claims.key.is_none())) {
             (None, true) => Ceiling::Open,
             (Some(key), _)
                 if key.is_active && !ended(key.expires_at) && key.user_id == user.id && key.org_id == org.0 =>
@@ -379,6 +381,7 @@ fn prove(rows: &mut Rows, credential: &Credential, now: Timestamp) -> Result<(Pr
         };
         let principal = PrincipalFacts {
             actor: Actor::User(UserId(user.id)),
+            key: key_id,
             org,
             role: Some(Role::parse(&user.role)),
             ceiling,
@@ -392,6 +395,7 @@ fn prove(rows: &mut Rows, credential: &Credential, now: Timestamp) -> Result<(Pr
     let ceiling = Ceiling::of(&list::<String>(&agent.scopes)?);
     let principal = PrincipalFacts {
         actor: Actor::Agent(AgentId(agent.id)),
+        key: None,
         org,
         role: None,
         ceiling,

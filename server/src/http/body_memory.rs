@@ -1,5 +1,5 @@
 //! Room for request bodies. All together have a bound; small ones have a part of it to themselves, so that large bodies, sent
-//! slowly by whoever likes, keep no login and no ordinary secret out; and one network gets no more than a part of the rest.
+//! slowly by whoever likes, keep no login and no ordinary secret out; and one network gets no more than half of either.
 
 use crate::caller::network;
 use std::collections::HashMap;
@@ -11,6 +11,8 @@ const SMALL: usize = 64 * 1024;
 /// For small bodies. Parsed, sealed and in a queue a body is there some four times, so that this and the next keep all
 /// bodies within 256 MB.
 const ALL_SMALL: usize = 16 * 1024 * 1024;
+/// For the small ones of one network.
+const SMALL_OF_ONE: usize = ALL_SMALL / 2;
 /// For larger ones.
 const ALL_LARGE: usize = 48 * 1024 * 1024;
 /// For the larger ones of one network.
@@ -21,7 +23,17 @@ const LARGE_OF_ONE: usize = ALL_LARGE / 2;
 struct Used {
     small: usize,
     large: usize,
+    small_of: HashMap<IpAddr, usize>,
     large_of: HashMap<IpAddr, usize>,
+}
+
+fn give_back(of: &mut HashMap<IpAddr, usize>, network: IpAddr, bytes: usize) {
+    if let Some(held) = of.get_mut(&network) {
+        *held -= bytes;
+        if *held == 0 {
+            of.remove(&network);
+        }
+    }
 }
 
 /// The room for all bodies.
@@ -47,10 +59,12 @@ impl Room {
         let mut used = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (before, after) = (self.bytes, self.bytes.saturating_add(more));
         if after <= SMALL {
-            if used.small + more > ALL_SMALL {
+            let of_network = used.small_of.get(&self.network).copied().unwrap_or(0);
+            if used.small + more > ALL_SMALL || of_network + more > SMALL_OF_ONE {
                 return false;
             }
             used.small += more;
+            used.small_of.insert(self.network, of_network + more);
         } else {
             let grown = if before <= SMALL { after } else { more };
             let of_network = used.large_of.get(&self.network).copied().unwrap_or(0);
@@ -59,6 +73,7 @@ impl Room {
             }
             if before <= SMALL {
                 used.small -= before;
+                give_back(&mut used.small_of, self.network, before);
             }
             used.large += grown;
             used.large_of.insert(self.network, of_network + grown);
@@ -73,14 +88,10 @@ impl Drop for Room {
         let mut used = self.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
         if self.bytes <= SMALL {
             used.small -= self.bytes;
-            return;
-        }
-        used.large -= self.bytes;
-        if let Some(of_network) = used.large_of.get_mut(&self.network) {
-            *of_network -= self.bytes;
-            if *of_network == 0 {
-                used.large_of.remove(&self.network);
-            }
+            give_back(&mut used.small_of, self.network, self.bytes);
+        } else {
+            used.large -= self.bytes;
+            give_back(&mut used.large_of, self.network, self.bytes);
         }
     }
 }
@@ -109,7 +120,7 @@ mod tests {
         assert!(room(&memory, 200).grow(SMALL));
         drop(held);
         let used = memory.0.lock().unwrap();
-        assert_eq!((used.small, used.large, used.large_of.len()), (0, 0, 0));
+        assert_eq!((used.small, used.large, used.small_of.len(), used.large_of.len()), (0, 0, 0, 0));
     }
 
     #[test]
@@ -119,5 +130,13 @@ mod tests {
         while greedy.grow(SMALL) {}
         assert!(greedy.bytes <= LARGE_OF_ONE);
         assert!(room(&memory, 2).grow(5 * 1024 * 1024));
+        let held: Vec<Room> = (0..1000)
+            .filter_map(|_| {
+                let mut room = room(&memory, 1);
+                room.grow(SMALL).then_some(room)
+            })
+            .collect();
+        assert_eq!(held.len(), SMALL_OF_ONE / SMALL);
+        assert!(room(&memory, 2).grow(SMALL));
     }
 }

@@ -7,6 +7,7 @@ use super::reply::Reply;
 use super::request::{Incoming, Place, drain};
 use crate::app::App;
 use crate::error::Error;
+use crate::metrics::METRICS;
 use crate::store::Actor;
 use dropshot::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
@@ -27,6 +28,7 @@ const ALLOWED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 /// Answers one request.
 pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, body: Body, peer: IpAddr) -> Reply {
     let started = Instant::now();
+    let _working = METRICS.work();
     let (method, origin) = (head.method.clone(), head.headers.get(header::ORIGIN).cloned());
     let path = head.uri.path().to_owned();
     let answered = match precheck(app, &id, &head, peer) {
@@ -36,10 +38,11 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
         }
         Checked::Client(address) => route(app, &id, head, body, address, &path).await,
     };
-    let (route, principal, mut reply) = match answered {
-        Ok(Answer { reply, meta, principal }) => (meta.path, principal, reply),
-        Err(reply) => ("", None, reply),
+    let (route, operation, principal, mut reply) = match answered {
+        Ok(Answer { reply, meta, principal }) => (meta.path, Some(meta.id), principal, reply),
+        Err(reply) => ("", None, None, reply),
     };
+    METRICS.request(operation, reply.status().as_u16(), started.elapsed());
     let headers = reply.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
@@ -171,7 +174,7 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Optio
     let mut address = peer.to_canonical();
     let lines: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
     let joined = lines.join(&b',');
-    let hops = joined.rsplit(|byte| *byte == b',').filter(|_| !joined.is_empty());
+    let hops = joined.rsplit(|byte| *byte == b',').filter(|_| !lines.is_empty());
     for hop in hops {
         if !trusted.iter().any(|network| network.contains(&address)) {
             break;
@@ -220,7 +223,7 @@ mod tests {
         }
         assert_eq!(client("10.0.0.1", &[]).as_deref(), Some("10.0.0.1"));
         assert_eq!(client("10.0.0.1", &[b"6.6.6.6", b"\xff, 198.51.100.1"]).as_deref(), Some("198.51.100.1"));
-        for unreadable in ["nonsense", "198.51.100.1,", "unknown", "fe80::1%eth0", "198.51.100.1, x, 10.0.0.2"] {
+        for unreadable in ["", "nonsense", "198.51.100.1,", "unknown", "fe80::1%eth0", "198.51.100.1, x, 10.0.0.2"] {
             assert_eq!(client("10.0.0.1", &[unreadable.as_bytes()]), None, "{unreadable}");
         }
         assert_eq!(client("10.0.0.1", &[b"6.6.6.6", b"\xff"]), None);

@@ -6,6 +6,7 @@ mod dispatch;
 mod json;
 #[rustfmt::skip]
 pub(crate) mod generated;
+mod metrics;
 mod mount;
 mod pipeline;
 mod problem;
@@ -13,4 +14,5 @@ mod reply;
 mod request;
 
 pub(crate) use body_memory::BodyMemory;
+pub use metrics::{Watched, listen as listen_for_metrics};
 pub use mount::{Listening, listen};

@@ -3,11 +3,13 @@
 use super::keystore::{Key, KeyId, Keystore};
 use super::{Dek, Location, Opened, PreparedDek, SubKey, SubKeys, open, random};
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 use crate::store::entity::{key_record, meta};
 use crate::store::{SealedBytes, insert};
 use keepward_api::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the server signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ struct SigningKey {
 }
 
 const SYSTEM_KEK: &str = "kek:system";
+/// The row that says that keys are being made.
+const BEGUN: &str = "keys-begun";
 const CHECK_VALUE: &str = "master-key-check";
 /// A replaced signing key still verifies for a day.
 const RETIRED_KEYS_LIVE_SECONDS: i64 = 86_400;
@@ -66,11 +70,27 @@ impl Keyring {
         Ok(meta::Entity::find_by_id(CHECK_VALUE.to_owned()).one(connection).await?.is_none())
     }
 
+    /// Whether the making of keys has begun; a first start that was killed then goes on with the next.
+    pub async fn has_begun(connection: &impl ConnectionTrait) -> Result<bool> {
+        Ok(meta::Entity::find_by_id(BEGUN.to_owned()).one(connection).await?.is_some())
+    }
+
+    /// To be called before the first key is made.
+    pub async fn begin(connection: &impl ConnectionTrait) -> Result<()> {
+        insert(connection, meta::Model { name: BEGUN.to_owned(), value: Vec::new() }).await
+    }
+
     /// Runs a keystore call where it may wait.
     async fn call<T: Send + 'static>(
         &self,
         call: impl FnOnce(&dyn Keystore) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let call = move |keystore: &dyn Keystore| {
+            let begun = Instant::now();
+            let outcome = call(keystore);
+            METRICS.keystore(begun.elapsed());
+            outcome
+        };
         if !self.keystore.waits() {
             return call(self.keystore.as_ref());
         }

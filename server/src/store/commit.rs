@@ -5,6 +5,7 @@ use super::connect::Database;
 use super::journal::{Event, Journal, Recorded};
 use super::lock::{self, Lock};
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 use keepward_api::Timestamp;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
@@ -13,11 +14,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Units in one transaction at most.
 const MAX_UNITS: usize = 256;
+/// Of them, on PostgreSQL, those that may need a savepoint: more cost every other session.
+const MAX_SAVEPOINTS: usize = 64;
 /// How often a transaction is run again that another server was in the way of.
 const MAX_CONFLICTS: u32 = 3;
 /// How long a transaction may take before its connection counts as lost.
@@ -56,10 +59,13 @@ impl Unit<'_> {
     }
 }
 
+/// A unit, and since when it waits.
+type Queued = (Instant, Box<dyn Job>);
+
 /// The handle to the task.
 #[derive(Clone)]
 pub struct Committer {
-    queue: mpsc::Sender<Box<dyn Job>>,
+    queue: mpsc::Sender<Queued>,
     works: Arc<AtomicBool>,
 }
 
@@ -105,7 +111,7 @@ impl Committer {
 
     async fn send<T>(&self, job: Box<dyn Job>, answered: oneshot::Receiver<Result<T>>) -> Result<T> {
         let stopped = || Error::Unavailable { cause: None };
-        self.queue.send(job).await.map_err(|_| stopped())?;
+        self.queue.send((Instant::now(), job)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 }
@@ -241,16 +247,21 @@ async fn run(
     database: Arc<Database>,
     journal: Arc<dyn Journal>,
     min_free_bytes: u64,
-    mut waiting: mpsc::Receiver<Box<dyn Job>>,
+    mut waiting: mpsc::Receiver<Queued>,
     works: Arc<AtomicBool>,
 ) {
-    while let Some(first) = waiting.recv().await {
+    let max_changes = if database.backend() == DbBackend::Postgres { MAX_SAVEPOINTS } else { MAX_UNITS };
+    while let Some((since, first)) = waiting.recv().await {
+        let mut changes = usize::from(first.event().is_none());
         let mut batch = vec![first];
         while batch.len() < MAX_UNITS
-            && let Ok(next) = waiting.try_recv()
+            && changes < max_changes
+            && let Ok((_, next)) = waiting.try_recv()
         {
+            changes += usize::from(next.event().is_none());
             batch.push(next);
         }
+        let (units, waited, begun) = (batch.len(), since.elapsed(), Instant::now());
         if database.free_bytes().is_some_and(|free| free < min_free_bytes) {
             tracing::error!(min_free_bytes, "the disk is nearly full: nothing is written");
             works.store(false, Ordering::Relaxed);
@@ -260,7 +271,9 @@ async fn run(
         // A task of its own: a panic in a unit fails this batch (its answers are dropped, so 503) and no later one.
         let (database, journal) = (Arc::clone(&database), Arc::clone(&journal));
         let done = tokio::spawn(async move { transact(&database, journal.as_ref(), batch).await }).await;
-        works.store(matches!(done, Ok(true)), Ordering::Relaxed);
+        let committed = matches!(done, Ok(true));
+        works.store(committed, Ordering::Relaxed);
+        METRICS.transaction(units, waited, begun.elapsed(), committed);
         if let Err(error) = done {
             tracing::error!(%error, "a unit panicked");
         }
@@ -340,7 +353,11 @@ async fn fill(
     if transaction.get_database_backend() == DbBackend::Postgres
         && let Some(locks) = lock::statement(batch.iter().flat_map(|job| job.locks()).collect())
     {
-        transaction.execute_unprepared(&locks).await?;
+        transaction.execute_unprepared(&locks).await.map_err(|error| match error.into() {
+            // Locks that were not free in time, one by one or all together: nothing was done yet.
+            Failure::Broken(error) => Failure::Conflict(error),
+            other => other,
+        })?;
     }
     let now = Timestamp::now();
     let mut events = Vec::new();

@@ -1,6 +1,7 @@
 //! Message authentication of rows that carry authority: whoever writes a role, a policy or a key hash into the database by
 //! hand has no sub-key to vouch for it, and the row counts as absent.
 
+use crate::metrics::METRICS;
 use sea_orm::{EntityTrait, IdenStatic, Iterable, ModelTrait, Value};
 
 /// Columns that change without authority, and the MAC itself.
@@ -71,19 +72,27 @@ where
     Ok(model)
 }
 
+fn table_of<M: ModelTrait>() -> &'static str
+where
+    M::Entity: Default,
+{
+    use sea_orm::IdenStatic as _;
+    M::Entity::default().as_str()
+}
+
 /// Whether the row is as this server wrote it. A bad MAC is one error line, naming the table and nothing of the row.
 pub fn is_authentic<M: ModelTrait>(mac: &dyn RowMac, model: &M) -> bool
 where
     M::Entity: Default,
 {
-    use sea_orm::EntityName;
     let stored = mac_column::<M>().map(|column| model.get(column));
     let good = match stored {
         Some(Value::Bytes(Some(stored))) => mac.verify(&message(model), &stored),
         _ => false,
     };
     if !good {
-        tracing::error!(table = M::Entity::default().table_name(), "a row's MAC is wrong: it counts as absent");
+        METRICS.row_mac_failure(table_of::<M>());
+        tracing::error!(table = table_of::<M>(), "a row's MAC is wrong: it counts as absent");
     }
     good
 }

@@ -1,5 +1,6 @@
 use super::connect::Database;
 use crate::error::{Error, Result};
+use sea_orm::{ConnectionTrait, DbBackend};
 use sea_orm_migration::MigratorTrait;
 
 #[path = "../../migrations/mod.rs"]
@@ -16,7 +17,16 @@ pub async fn migrate(database: &Database) -> Result<()> {
         let text = format!("the database has the schema of a newer version ({}); start that version", newer.version);
         return Err(Error::internal(text));
     }
+    // An index over millions of rows takes longer than any statement of a request may. The pool has one connection.
+    let is_postgres = writer.get_database_backend() == DbBackend::Postgres;
+    if is_postgres {
+        writer.execute_unprepared("SET statement_timeout = 0; SET lock_timeout = 0").await?;
+    }
     migrations::Migrations::up(&writer, None)
         .await
-        .map_err(|error| Error::internal(format!("{} can't be brought to this version: {error}", database.name())))
+        .map_err(|error| Error::internal(format!("{} can't be brought to this version: {error}", database.name())))?;
+    if is_postgres {
+        writer.execute_unprepared("RESET statement_timeout; RESET lock_timeout").await?;
+    }
+    Ok(())
 }

@@ -68,6 +68,8 @@ pub(super) fn tuned(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("keepward").statement_cache_capacity(256).options([
         ("statement_timeout", "30000"),
         ("lock_timeout", "10000"),
+        // What locks and checks in units rely on, whatever the database's default is.
+        ("default_transaction_isolation", "read committed"),
         ("idle_in_transaction_session_timeout", "60000"),
     ])
 }
@@ -78,7 +80,7 @@ async fn connect(url: &PostgresUrl, connections: u32) -> Result<DatabaseConnecti
     options.sqlx_logging(false).record_stmt_in_spans(false);
     // Only what lay idle may have been cut off unnoticed.
     options.test_before_acquire_if_idle_for(Duration::from_millis(500));
-    options.idle_timeout(Duration::from_secs(600)).max_lifetime(Duration::from_secs(1800));
+    options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
     options.map_sqlx_postgres_opts(tuned);
     // The cause may repeat the address, and with it a password: what went wrong is said by kind.
     sea_orm::Database::connect(options)
@@ -115,8 +117,8 @@ pub(super) async fn connect_readers(url: &PostgresUrl) -> Result<DatabaseConnect
 /// Waits for its turn to start; the turn ends with the connection.
 pub(super) async fn lock_start(url: &PostgresUrl) -> Result<DatabaseConnection> {
     let connection = connect(url, 1).await?;
-    // A migration may take longer than what a statement waits for otherwise.
-    let lock = format!("SET statement_timeout = '10min'; SET lock_timeout = '10min'; SELECT pg_advisory_lock({START})");
+    // Somebody else's migration may take long.
+    let lock = format!("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({START})");
     connection
         .execute_unprepared(&lock)
         .await

@@ -2,12 +2,17 @@
 //! still there, which costs as much as the statement that it was taken for.
 
 use super::connect::{Database, DatabaseUrl};
+use super::postgres::CONNECT_TIME;
 use super::{postgres, sqlite};
 use crate::error::{Error, Result};
 use futures_util::TryStreamExt;
 use sea_orm::{DbBackend, QueryResult, Value};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, SqliteConnection};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A little more than what PostgreSQL itself gives a statement.
+const STATEMENT_TIME: Duration = Duration::from_secs(32);
 
 /// Opened with the first statement, and again after a failure.
 pub struct Reader {
@@ -49,11 +54,22 @@ impl Reader {
 
     /// Runs a statement that changes nothing; once more, if its connection was lost since its last use.
     pub async fn query(&mut self, text: &Arc<str>, values: &[Value]) -> Result<Vec<QueryResult>> {
-        let is_fresh = self.connection.is_none();
-        match self.run(text, values).await {
-            Err(Error::Unavailable { .. }) if !is_fresh => self.run(text, values).await,
+        let (is_fresh, begun) = (self.connection.is_none(), Instant::now());
+        match self.within_time(text, values).await {
+            Err(Error::Unavailable { .. }) if !is_fresh && begun.elapsed() < CONNECT_TIME => {
+                self.within_time(text, values).await
+            }
             outcome => outcome,
         }
+    }
+
+    /// A database whose host is gone answers nothing at all: its own limits are of no use then.
+    async fn within_time(&mut self, text: &Arc<str>, values: &[Value]) -> Result<Vec<QueryResult>> {
+        if let Ok(outcome) = tokio::time::timeout(STATEMENT_TIME, self.run(text, values)).await {
+            return outcome;
+        }
+        self.connection = None;
+        Err(Error::unavailable("the database does not answer"))
     }
 
     async fn run(&mut self, text: &Arc<str>, values: &[Value]) -> Result<Vec<QueryResult>> {
@@ -88,7 +104,7 @@ async fn open(url: &DatabaseUrl) -> Result<Connection> {
         }
         DatabaseUrl::Postgres(url) => {
             let connecting = postgres::tuned(url.options()?).disable_statement_logging();
-            let connection = tokio::time::timeout(postgres::CONNECT_TIME, connecting.connect()).await;
+            let connection = tokio::time::timeout(CONNECT_TIME, connecting.connect()).await;
             let connection = connection.map_err(|_| Error::unavailable("the database does not answer"))?;
             Connection::Postgres(Box::new(connection.map_err(Error::unavailable)?))
         }

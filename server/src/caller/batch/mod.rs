@@ -10,20 +10,24 @@ use super::facts::lookup::{Lookup, Nothing};
 use super::principal::AnyCaller;
 use super::rows::{Rows, Shape, conclude, load};
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 use crate::seal::Keyring;
 use crate::store::{Database, Reader, error_chain};
 use keepward_api::Timestamp;
 use rows::{Ask, fetch};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// Lookups in one statement at most.
-const MAX_ASKS: usize = 32;
+/// Lookups in one statement at most. A path has up to 257 prefixes, so that these have fewer than 8,192, three values each:
+/// SQLite takes 32,766.
+const MAX_ASKS: usize = 31;
 /// Statements under way at once: while the database works on one, the answers of the other are given out.
 const WORKERS: usize = 2;
 
 struct Waiting {
+    since: Instant,
     ask: Ask,
     answer: oneshot::Sender<Result<Rows>>,
 }
@@ -68,7 +72,7 @@ impl Lookups {
         };
         let (answer, answered) = oneshot::channel();
         let stopped = || Error::Unavailable { cause: None };
-        self.queue.send(Waiting { ask, answer }).await.map_err(|_| stopped())?;
+        self.queue.send(Waiting { since: Instant::now(), ask, answer }).await.map_err(|_| stopped())?;
         let rows = answered.await.map_err(|_| stopped())??;
         conclude(rows, credential, lookup, now, address)
     }
@@ -80,8 +84,11 @@ async fn work(mut reader: Reader, keyring: Arc<Keyring>, waiting: Arc<Mutex<mpsc
         if waiting.lock().await.recv_many(&mut batch, MAX_ASKS).await == 0 {
             return;
         }
+        let (waited, begun) = (batch.first().map(|oldest| oldest.since.elapsed()).unwrap_or_default(), Instant::now());
         let (asks, answers): (Vec<Ask>, Vec<_>) = batch.into_iter().map(|one| (one.ask, one.answer)).unzip();
-        match fetch(&mut reader, &keyring, &asks).await {
+        let fetched = fetch(&mut reader, &keyring, &asks).await;
+        METRICS.lookups(asks.len(), waited, begun.elapsed());
+        match fetched {
             Ok(found) => {
                 for (rows, answer) in found.into_iter().zip(answers) {
                     // Whoever asked may have gone.

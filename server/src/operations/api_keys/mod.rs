@@ -68,7 +68,9 @@ struct Delete {
 impl Change for Delete {
     type Output = ();
     fn locks(&self) -> Vec<Lock> {
-        self.grant.locks()
+        let mut locks = self.grant.locks();
+        locks.push(Lock::exclusive("key", self.id.0.as_bytes()));
+        locks
     }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, ()) = self.grant.repeat(unit, &self.keyring).await?;

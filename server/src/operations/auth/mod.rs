@@ -161,7 +161,9 @@ struct Revoke {
 impl Change for Revoke {
     type Output = ();
     fn locks(&self) -> Vec<Lock> {
-        self.grant.locks()
+        let mut locks = self.grant.locks();
+        locks.push(Lock::exclusive("token", self.claims.jti.as_bytes()));
+        locks
     }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, ()) = self.grant.repeat(unit, &self.keyring).await?;

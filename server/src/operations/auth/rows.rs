@@ -101,7 +101,8 @@ pub(super) async fn revoke(unit: &Unit<'_>, jti: Uuid, expires_at: Timestamp) ->
 
 /// Removes the revocations of tokens that have expired.
 pub(super) async fn forget_expired(unit: &Unit<'_>) -> Result<()> {
-    let expired = revoked_token::Column::ExpiresAt.lt(unit.now().microseconds());
+    // A day later: another server's clock may be behind this one's.
+    let expired = revoked_token::Column::ExpiresAt.lt(unit.now().plus_seconds(-86_400).microseconds());
     revoked_token::Entity::delete_many().filter(expired).exec(unit.connection()).await?;
     Ok(())
 }
