@@ -5,13 +5,18 @@ use crate::app::{App, Open};
 use crate::caller::{Credential, Found, Unread, Visitor, action, load, lookup, parse_bearer};
 use crate::config::{Config, Flags};
 use crate::error::Error;
+use crate::metrics::METRICS;
 use keepward_api::{SecretPath, Timestamp, VaultId, params, types};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+/// What is measured is measured of the process: one scene at a time.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 struct Scene {
+    _alone: tokio::sync::MutexGuard<'static, ()>,
     app: App,
     vault: VaultId,
     owner: Arc<Credential>,
@@ -31,6 +36,7 @@ async fn signup(app: &App, email: &str) -> Arc<Credential> {
 
 impl Scene {
     async fn set() -> Self {
+        let alone = ALONE.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
         let (app, _writing) = App::open(Config::load(&flags, []).unwrap(), Open::Serve).await.unwrap();
@@ -47,7 +53,7 @@ impl Scene {
             load(app.database.readers(), &app.keyring, &owner, None::<&lookup::Nothing>, now, HERE).await.unwrap();
         let request = types::CreateVaultRequest { name: "v".parse().unwrap(), description: None };
         let made = vaults::create(&app, caller, Unread::new(async move { Ok(request) })).await.unwrap().into_inner();
-        Self { app, vault: made.id, owner, stranger, _folder: folder }
+        Self { _alone: alone, app, vault: made.id, owner, stranger, _folder: folder }
     }
 
     async fn find(
@@ -104,6 +110,28 @@ async fn one_statement_that_does_not_depend_on_existence() {
     let params = params::SecretGetParams { vault_id: scene.vault, path: "there".parse().unwrap() };
     secrets::get(&scene.app, scene.caller().await, found, params).await.unwrap();
     assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
+fn measured(series: &str) -> f64 {
+    let text = METRICS.text().unwrap();
+    let line = text.lines().find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap()
+}
+
+/// As a request takes it, with others or alone: one statement of lookups, and one unit of the committer.
+#[tokio::test]
+async fn an_audited_read_is_one_statement_and_one_unit() {
+    let scene = Scene::set().await;
+    scene.put("there").await;
+    let caller = scene.caller().await;
+    let count = || (measured("keepward_lookup_asks_count"), measured("keepward_commit_units_sum"));
+    let before = count();
+    let key = lookup::Secret { vault_id: scene.vault, path: "there".parse().unwrap() };
+    let (_, found) = scene.app.lookups.load(&scene.owner, Some(&key), Timestamp::now(), HERE).await.unwrap();
+    let params = params::SecretGetParams { vault_id: scene.vault, path: key.path };
+    secrets::get(&scene.app, caller, found.unwrap(), params).await.unwrap();
+    let after = count();
+    assert_eq!((after.0 - before.0, after.1 - before.1), (1.0, 1.0));
 }
 
 /// The grant of one path releases no other.

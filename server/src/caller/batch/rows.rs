@@ -142,6 +142,13 @@ struct Fetched {
 
 /// Runs the one statement of a batch and answers what each ask found, in their order.
 pub(super) async fn fetch(reader: &mut Reader, keyring: &Keyring, asks: &[Ask]) -> Result<Vec<Rows>> {
+    let (union, text, values) = statement(reader.backend() == DbBackend::Sqlite, asks);
+    let fetched = read(union, reader.query(&text, &values).await?, keyring)?;
+    Ok(asks.iter().map(|ask| fetched.of(ask)).collect())
+}
+
+/// The statement and its values. Both depend on what is asked, and on nothing that is stored.
+fn statement(sqlite: bool, asks: &[Ask]) -> (Union, Arc<str>, Vec<Value>) {
     let is_user = |ask: &&Ask| matches!(ask.principal, Actor::User(_));
     let ids = [
         distinct(asks.iter().map(|ask| ask.org)),
@@ -158,7 +165,7 @@ pub(super) async fn fetch(reader: &mut Reader, keyring: &Keyring, asks: &[Ask]) 
     let prefixes = distinct(prefixes);
     let padded = |count: usize| if count == 0 { 0 } else { count.next_power_of_two() };
     let size = Size {
-        sqlite: reader.backend() == DbBackend::Sqlite,
+        sqlite,
         principals: padded(ids.iter().map(Vec::len).max().unwrap_or(1)),
         places: padded(places.len()),
         prefixes: padded(prefixes.len()),
@@ -181,9 +188,7 @@ pub(super) async fn fetch(reader: &mut Reader, keyring: &Keyring, asks: &[Ask]) 
         (0..size.prefixes - prefixes.len()).flat_map(|_| [Value::Uuid(None), Value::Uuid(None), Value::String(None)]);
     values.extend(nothing);
     let (union, text) = text(size);
-    let results = reader.query(&text, &values).await?;
-    let fetched = read(union, results, keyring)?;
-    Ok(asks.iter().map(|ask| fetched.of(ask)).collect())
+    (union, text, values)
 }
 
 /// The row, unless its MAC is wrong.
@@ -271,6 +276,22 @@ impl Fetched {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whether a path is there or not, its text and the number of its values are those of any other path.
+    #[test]
+    fn paths_of_one_depth_have_one_statement() {
+        let ask = |path: &str| Ask {
+            principal: Actor::Agent(Uuid::from_u128(1).into()),
+            id: Uuid::from_u128(1),
+            org: Uuid::from_u128(2),
+            jti: Uuid::from_u128(3),
+            key: None,
+            place: Some(Place { vault: Uuid::from_u128(4), path: path.to_owned() }),
+        };
+        let (_, text, values) = statement(true, &[ask("a/b")]);
+        let (_, other_text, other_values) = statement(true, &[ask("never/was")]);
+        assert_eq!((text, values.len()), (other_text, other_values.len()));
+    }
 
     #[test]
     fn values_are_numbered_through() {
