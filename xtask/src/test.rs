@@ -1,7 +1,7 @@
 //! `cargo xtask test`: builds, starts what a run needs, hands its address to every test; once on each database.
 
 use crate::run::{Profile, Stage, build, cargo};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::process::Command;
 
 /// `filter` goes to the test runner as it is.
@@ -12,12 +12,8 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
     // What has no server behaves alike on both databases; what has its own is no matter of two.
     let runs: [(&str, &[&str]); 3] =
         [("sqlite", &[]), ("postgres", &["contract", "routes", "faults"]), ("pair", &["contract", "routes"])];
-    let has_postgres = has_postgres();
+    get_postgres()?;
     for (stage, binaries) in runs {
-        if stage != "sqlite" && !has_postgres {
-            println!("== no tests on {stage}: PostgreSQL is not here, and could not be installed");
-            continue;
-        }
         println!("== tests on {stage}");
         let stage = Stage::set(Profile::Dev, &binary, &[stage])?;
         let mut arguments: Vec<String> = match has_nextest {
@@ -38,24 +34,23 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
     if has_nextest && filter.is_empty() { cargo(&["test", "--locked", "--workspace", "--doc"], &[]) } else { Ok(()) }
 }
 
-/// Whether PostgreSQL's programs are here; where they are not, and this is root on Debian or one of its kin, they are
-/// installed.
-fn has_postgres() -> bool {
+/// Installs PostgreSQL's programs where they are missing and this is root on Debian or one of its kin; no test on it is left
+/// out in silence.
+fn get_postgres() -> Result<()> {
     let is_here = || {
         let on_path = Command::new("initdb").arg("--version").output().is_ok_and(|output| output.status.success());
-        let of_debian = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some());
-        on_path || of_debian
+        let of_debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+        on_path || of_debian.flatten().any(|version| version.path().join("bin/initdb").exists())
     };
-    if is_here() {
-        return true;
-    }
     let install = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         let command = command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         command.status().is_ok_and(|status| status.success())
     };
-    println!("== installing PostgreSQL for the tests");
-    install(&["update", "-qq"])
-        && install(&["install", "-y", "-qq", "--no-install-recommends", "postgresql"])
-        && is_here()
+    if !is_here() {
+        println!("== installing PostgreSQL for the tests");
+        let _ =
+            install(&["update", "-qq"]) && install(&["install", "-y", "-qq", "--no-install-recommends", "postgresql"]);
+    }
+    if is_here() { Ok(()) } else { bail!("the tests need PostgreSQL's `initdb`: install PostgreSQL 13 or later") }
 }
