@@ -1,7 +1,7 @@
 //! Everything that a running server is made of.
 
 use crate::audit::{Chains, Refusals};
-use crate::caller::{Activity, Limits, Logins, Lookups, Passwords, Tokens};
+use crate::caller::{Activity, Limits, Logins, Lookups, Passwords, Tokens, UnitLookups};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::http::BodyMemory;
@@ -86,7 +86,8 @@ impl App {
         let keyring = Arc::new(Keyring::open(keystore, database.readers()).await?);
         lock.release().await;
         let journal = Arc::new(Chains::new(Arc::clone(&keyring)));
-        let (committer, task) = Committer::start(Arc::clone(&database), journal, config.min_free_bytes);
+        let lookups = Arc::new(UnitLookups(Arc::clone(&keyring)));
+        let (committer, task) = Committer::start(Arc::clone(&database), journal, lookups, config.min_free_bytes);
         let app = Self {
             lookups: Lookups::start(Arc::clone(&database), Arc::clone(&keyring)),
             tokens: Tokens::new(Arc::clone(&keyring))?,

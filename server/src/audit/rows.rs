@@ -3,6 +3,7 @@
 use super::chain::wire;
 use crate::error::Result;
 use crate::store::entity::audit_event::{Column, Entity, Model};
+use crate::store::entity::audit_head;
 use keepward_api::{EventId, OrgId, Timestamp, types};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -36,13 +37,33 @@ pub async fn events(connection: &impl ConnectionTrait, org: OrgId, filter: &Filt
         query = query.filter(Column::Action.eq(action.as_str()));
     }
     if let Some(from) = filter.from {
-        query = query.filter(Column::CreatedAt.gte(from.microseconds()));
+        query = query.filter(Column::Sequence.gte(first_since(connection, org, from.microseconds()).await?));
     }
     if let Some(to) = filter.to {
-        query = query.filter(Column::CreatedAt.lte(to.microseconds()));
+        let end = to.microseconds().saturating_add(1);
+        query = query.filter(Column::Sequence.lt(first_since(connection, org, end).await?));
     }
     let rows = query.order_by_desc(Column::Sequence).limit(filter.limit).offset(filter.offset).all(connection).await?;
     Ok(rows.into_iter().map(|row| convert(org, row)).collect())
+}
+
+/// The sequence of a chain's first event that is not older than a time, or the one after its last. Times never go back
+/// within a chain, so that halving finds it.
+async fn first_since(connection: &impl ConnectionTrait, org: OrgId, time: i64) -> Result<i64> {
+    let head = audit_head::Entity::find_by_id(org.0).one(connection).await?;
+    // Every event before `low` is older; none from `high` on is.
+    let (mut low, mut high) = (1, head.map_or(1, |head| head.sequence + 1));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let of_middle = Entity::find_by_id((org.0, middle)).select_only().column(Column::CreatedAt);
+        let at: Option<i64> = of_middle.into_tuple().one(connection).await?;
+        match at {
+            Some(at) if at < time => low = middle + 1,
+            // One that was removed counts as young: what is left of the chain is shown rather than hidden.
+            _ => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 fn convert(org: OrgId, row: Model) -> types::AuditEvent {

@@ -32,9 +32,10 @@
 use super::facts::{Facts, Found, Live, lookup};
 use super::policy::{self, Decision, Permission};
 use super::principal::AnyCaller;
+use super::rows::{Rows, conclude, load};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
-use crate::store::{Connection, Lock, Unit};
+use crate::store::{Connection, Lock, Opaque, Unit};
 use keepward_api::Timestamp;
 use std::future::Future;
 use std::net::IpAddr;
@@ -90,8 +91,23 @@ impl<A: Action> Grant<A> {
 
     /// Loads and decides again inside a unit, so that nothing which changed since (a slow body, a queue) outlives a
     /// revocation. Answers the caller and the row as they are now.
-    pub async fn repeat(&self, unit: &Unit<'_>, keyring: &Keyring) -> Result<(AnyCaller, A::Row)> {
-        self.repeat_on(unit.connection(), keyring, unit.now()).await
+    pub async fn repeat(&self, unit: &mut Unit<'_>, keyring: &Keyring) -> Result<(AnyCaller, A::Row)> {
+        let Some(rows) = unit.take_read() else {
+            return self.repeat_on(unit.connection(), keyring, unit.now()).await;
+        };
+        let rows = *rows.downcast::<Rows>().map_err(|_| Error::internal("an answer that is none"))?;
+        let live = self.live()?;
+        self.decide_again(conclude(rows, &live.credential, Some(&self.key), unit.now(), live.address)?)
+    }
+
+    /// What a batch may look up for the unit that repeats this.
+    pub fn ask(&self) -> Option<Opaque> {
+        let live = self.live.as_ref()?;
+        Some(Box::new(super::batch::ask(&live.credential, Some(&self.key))?))
+    }
+
+    fn live(&self) -> Result<&Live> {
+        self.live.as_ref().ok_or_else(|| Error::internal("a public grant is not repeated"))
     }
 
     /// The same outside a unit.
@@ -101,9 +117,12 @@ impl<A: Action> Grant<A> {
         keyring: &Keyring,
         now: Timestamp,
     ) -> Result<(AnyCaller, A::Row)> {
-        let live = self.live.as_ref().ok_or_else(|| Error::internal("a public grant is not repeated"))?;
-        let (caller, found) =
-            super::rows::load(connection, keyring, &live.credential, Some(&self.key), now, live.address).await?;
+        let live = self.live()?;
+        let loaded = load(connection, keyring, &live.credential, Some(&self.key), now, live.address).await?;
+        self.decide_again(loaded)
+    }
+
+    fn decide_again(&self, (caller, found): (AnyCaller, Option<Found<A::Lookup>>)) -> Result<(AnyCaller, A::Row)> {
         let found: Found<A::Lookup> = found.ok_or_else(|| Error::internal("a lookup without its answer"))?;
         let grant = found.may::<A>()?;
         let row = found.release(&grant)?;

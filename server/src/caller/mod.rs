@@ -20,7 +20,7 @@ mod rows;
 mod tokens;
 
 pub use activity::Activity;
-pub use batch::Lookups;
+pub use batch::{Lookups, UnitLookups};
 pub use credential::{Credential, KeyKind, NewKey, hash_key, new_key, parse_bearer};
 pub use facts::{Facts, Found, Live, Pending, lookup};
 pub use grant::{Grant, Unread, action};

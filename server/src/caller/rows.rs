@@ -225,6 +225,16 @@ pub(super) async fn query_again(
     }
 }
 
+/// Runs a statement inside a transaction.
+pub(super) async fn query_on(
+    connection: &impl ConnectionTrait,
+    text: &str,
+    values: &[Value],
+) -> Result<Vec<sea_orm::QueryResult>> {
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), text, values.iter().cloned());
+    Ok(connection.query_all_raw(statement).await?)
+}
+
 /// A row of a branch that the statement does not have.
 pub(super) fn unexpected(tag: i64) -> Error {
     Error::internal(format!("a row of branch {tag}"))

@@ -1,6 +1,7 @@
 //! The committer: every write of the process goes through one task that runs units in shared transactions and answers
 //! after the commit. A transaction a change would cost a sync a change; shared, 32 writers cost one.
 
+use super::ahead::{Ahead, Inserts, Opaque, Taken};
 use super::connect::Database;
 use super::journal::{Event, Journal, Recorded};
 use super::lock::{self, Lock};
@@ -8,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 use keepward_api::Timestamp;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ModelTrait, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -33,6 +35,10 @@ pub trait Change: Send + Sync + 'static {
     fn apply(&self, unit: &mut Unit<'_>) -> impl Future<Output = Result<Self::Output>> + Send;
     /// What no other server may change while this runs: every row that is read here to be changed.
     fn locks(&self) -> Vec<Lock>;
+    /// What may be read for it before it runs, together with what others start from. Whatever that depends on is locked.
+    fn ask(&self) -> Option<Opaque> {
+        None
+    }
 }
 
 /// A change's place inside the shared transaction.
@@ -40,12 +46,43 @@ pub struct Unit<'a> {
     transaction: &'a DatabaseTransaction,
     now: Timestamp,
     events: Vec<Event>,
+    /// What was read for it ahead.
+    read: Option<Opaque>,
+    /// Rows to write with those of others; absent where each unit writes for itself.
+    inserts: Option<Inserts>,
+    /// Whether it may have changed something already.
+    has_run: AtomicBool,
 }
 
-impl Unit<'_> {
+impl<'a> Unit<'a> {
+    fn new(transaction: &'a DatabaseTransaction, now: Timestamp, read: Option<Opaque>) -> Self {
+        let inserts = read.is_some().then(Inserts::default);
+        Self { transaction, now, events: Vec::new(), read, inserts, has_run: AtomicBool::new(false) }
+    }
+
     /// Where the unit's statements run.
     pub fn connection(&self) -> &DatabaseTransaction {
+        self.has_run.store(true, Ordering::Relaxed);
         self.transaction
+    }
+
+    /// What was read for it ahead, once.
+    pub fn take_read(&mut self) -> Option<Opaque> {
+        self.read.take()
+    }
+
+    /// Adds a row that carries no authority. It may be written together with those of other units, after this one: the unit
+    /// does not look for it.
+    pub async fn insert<M>(&mut self, row: M) -> Result<()>
+    where
+        M: ModelTrait,
+        M::Entity: Default,
+    {
+        if let Some(inserts) = &mut self.inserts {
+            inserts.push(&row);
+            return Ok(());
+        }
+        super::rows::insert(self.connection(), row).await
     }
 
     /// The time of the whole transaction.
@@ -75,11 +112,12 @@ impl Committer {
     pub fn start(
         database: Arc<Database>,
         journal: Arc<dyn Journal>,
+        ahead: Arc<dyn Ahead>,
         min_free_bytes: u64,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(1024);
         let works = Arc::new(AtomicBool::new(true));
-        let task = tokio::spawn(run(database, journal, min_free_bytes, waiting, Arc::clone(&works)));
+        let task = tokio::spawn(run(database, (journal, ahead), min_free_bytes, waiting, Arc::clone(&works)));
         (Self { queue, works }, task)
     }
 
@@ -122,6 +160,8 @@ trait Job: Send {
     fn event(&self) -> Option<&Event>;
     /// See [`Change::locks`].
     fn locks(&self) -> Vec<Lock>;
+    /// See [`Change::ask`].
+    fn ask(&self) -> Option<Opaque>;
     /// Runs the change and keeps what it answered.
     fn apply<'a>(&'a mut self, unit: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>>;
     /// Answers; `committed` says whether the transaction is durable.
@@ -177,6 +217,9 @@ impl Job for Note {
     fn locks(&self) -> Vec<Lock> {
         Vec::new()
     }
+    fn ask(&self) -> Option<Opaque> {
+        None
+    }
     fn apply<'a>(&'a mut self, _: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>> {
         Box::pin(async { Applied::Stands })
     }
@@ -199,6 +242,9 @@ impl<C: Change> Job for Work<C> {
     }
     fn locks(&self) -> Vec<Lock> {
         self.change.locks()
+    }
+    fn ask(&self) -> Option<Opaque> {
+        self.change.ask()
     }
     fn apply<'a>(&'a mut self, unit: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>> {
         Box::pin(async move {
@@ -243,9 +289,12 @@ fn is_conflict(error: &Error) -> bool {
     code.is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "55P03"))
 }
 
+/// Who links events, and who reads ahead.
+type Seams = (Arc<dyn Journal>, Arc<dyn Ahead>);
+
 async fn run(
     database: Arc<Database>,
-    journal: Arc<dyn Journal>,
+    seams: Seams,
     min_free_bytes: u64,
     mut waiting: mpsc::Receiver<Queued>,
     works: Arc<AtomicBool>,
@@ -269,8 +318,8 @@ async fn run(
             continue;
         }
         // A task of its own: a panic in a unit fails this batch (its answers are dropped, so 503) and no later one.
-        let (database, journal) = (Arc::clone(&database), Arc::clone(&journal));
-        let done = tokio::spawn(async move { transact(&database, journal.as_ref(), batch).await }).await;
+        let (database, seams) = (Arc::clone(&database), seams.clone());
+        let done = tokio::spawn(async move { transact(&database, &seams, batch).await }).await;
         let committed = matches!(done, Ok(true));
         works.store(committed, Ordering::Relaxed);
         METRICS.transaction(units, waited, begun.elapsed(), committed);
@@ -281,16 +330,16 @@ async fn run(
 }
 
 /// Runs a batch and answers each of its units; true if it was committed.
-async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box<dyn Job>>) -> bool {
+async fn transact(database: &Database, seams: &Seams, mut batch: Vec<Box<dyn Job>>) -> bool {
     // Most batches have no refused unit. They do without savepoints; one that has is run again with them.
     let (mut savepoints, mut conflicts, mut was_lost) = (false, 0, false);
     let committed = loop {
-        let attempt = tokio::time::timeout(TRANSACTION_TIME, attempt(database, journal, &mut batch, savepoints)).await;
+        let attempt = tokio::time::timeout(TRANSACTION_TIME, attempt(database, seams, &mut batch, savepoints)).await;
         let failure = match attempt {
             Ok(Ok(())) => break true,
             Ok(Err(failure)) => failure,
             Err(_) => {
-                journal.settle(false);
+                seams.0.settle(false);
                 Failure::Broken(Error::unavailable("the database does not answer"))
             }
         };
@@ -321,7 +370,7 @@ async fn transact(database: &Database, journal: &dyn Journal, mut batch: Vec<Box
 
 async fn attempt(
     database: &Database,
-    journal: &dyn Journal,
+    seams: &Seams,
     batch: &mut [Box<dyn Job>],
     savepoints: bool,
 ) -> Result<(), Failure> {
@@ -329,7 +378,7 @@ async fn attempt(
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let writer = database.writer().await.map_err(Failure::Broken)?;
     let transaction = writer.begin_with_options(immediate).await?;
-    let filled = fill(&transaction, journal, batch, savepoints).await;
+    let filled = fill(&transaction, seams, batch, savepoints).await;
     let outcome = match filled {
         // Lost on the way, nobody knows what became of it: it is never repeated.
         Ok(()) => transaction.commit().await.map_err(|error| Failure::Broken(error.into())),
@@ -339,19 +388,20 @@ async fn attempt(
             Err(failure)
         }
     };
-    journal.settle(outcome.is_ok());
+    seams.0.settle(outcome.is_ok());
     outcome
 }
 
-/// Everything between BEGIN and COMMIT: locks, units, events.
+/// Everything between BEGIN and COMMIT: locks, what was asked for, units, what they add, events.
 async fn fill(
     transaction: &DatabaseTransaction,
-    journal: &dyn Journal,
+    (journal, ahead): &Seams,
     batch: &mut [Box<dyn Job>],
     savepoints: bool,
 ) -> Result<(), Failure> {
+    let locks: Vec<Vec<Lock>> = batch.iter().map(|job| job.locks()).collect();
     if transaction.get_database_backend() == DbBackend::Postgres
-        && let Some(locks) = lock::statement(batch.iter().flat_map(|job| job.locks()).collect())
+        && let Some(locks) = lock::statement(locks.concat())
     {
         transaction.execute_unprepared(&locks).await.map_err(|error| match error.into() {
             // Locks that were not free in time, one by one or all together: nothing was done yet.
@@ -359,22 +409,34 @@ async fn fill(
             other => other,
         })?;
     }
+    // With savepoints each unit is for itself, so that it can be undone.
+    let questions = if savepoints { Vec::new() } else { questions(batch, &locks) };
+    let mut read = read_ahead(transaction, ahead.as_ref(), questions).await?.into_iter();
     let now = Timestamp::now();
-    let mut events = Vec::new();
+    let (mut events, mut inserts) = (Vec::new(), Inserts::default());
     for job in batch.iter_mut() {
+        let read = read.next().flatten();
         if let Some(event) = job.event() {
             events.push(event.clone());
             continue;
         }
         if savepoints {
             transaction.execute_unprepared("SAVEPOINT unit").await?;
+        } else if read.is_none() {
+            // It reads for itself, and finds what was written before it.
+            write(transaction, &mut inserts).await?;
         }
-        let mut unit = Unit { transaction, now, events: Vec::new() };
+        let mut unit = Unit::new(transaction, now, read);
         match job.apply(&mut unit).await {
-            Applied::Stands => events.append(&mut unit.events),
+            Applied::Stands => {
+                events.append(&mut unit.events);
+                inserts.append(unit.inserts.unwrap_or_default());
+            }
             Applied::Refused if savepoints => {
                 transaction.execute_unprepared("ROLLBACK TO SAVEPOINT unit").await?;
             }
+            // It has not even asked: there is nothing to undo.
+            Applied::Refused if !unit.has_run.into_inner() => {}
             Applied::Refused => return Err(Failure::NeedsSavepoints),
             Applied::Failed(failure) => return Err(failure),
         }
@@ -382,6 +444,7 @@ async fn fill(
             transaction.execute_unprepared("RELEASE SAVEPOINT unit").await?;
         }
     }
+    write(transaction, &mut inserts).await?;
     if !events.is_empty() {
         journal.link(transaction, now, &events).await.map_err(|error| match is_taken(&error) {
             // Another process has written an event in this one's place.
@@ -390,6 +453,34 @@ async fn fill(
         })?;
     }
     Ok(())
+}
+
+/// What each unit asks for that no unit before it may change.
+fn questions(batch: &[Box<dyn Job>], locks: &[Vec<Lock>]) -> Vec<Option<Opaque>> {
+    let mut taken = Taken::default();
+    batch.iter().zip(locks).map(|(job, locks)| if taken.meets(locks) { None } else { job.ask() }).collect()
+}
+
+/// What was found for each of them.
+async fn read_ahead(
+    transaction: &DatabaseTransaction,
+    ahead: &dyn Ahead,
+    questions: Vec<Option<Opaque>>,
+) -> Result<Vec<Option<Opaque>>, Failure> {
+    let who: Vec<bool> = questions.iter().map(Option::is_some).collect();
+    let asked: Vec<Opaque> = questions.into_iter().flatten().collect();
+    let found = if asked.is_empty() { Vec::new() } else { ahead.read(transaction, asked).await? };
+    let mut found = found.into_iter();
+    Ok(who.into_iter().map(|asks| if asks { found.next() } else { None }).collect())
+}
+
+/// Writes the rows that units have added so far.
+async fn write(transaction: &DatabaseTransaction, inserts: &mut Inserts) -> Result<(), Failure> {
+    inserts.write(transaction).await.map_err(|error| match is_taken(&error) {
+        // One of them can't be written: each for itself, they show which.
+        true => Failure::NeedsSavepoints,
+        false => error.into(),
+    })
 }
 
 /// A unique key that somebody else has taken: SQLite's CONSTRAINT (19), or PostgreSQL's unique violation.

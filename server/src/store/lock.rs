@@ -22,6 +22,14 @@ impl Lock {
     pub fn shared(kind: &str, name: &[u8]) -> Self {
         Self { key: key(kind, name), is_shared: true }
     }
+
+    pub(super) fn key(&self) -> i64 {
+        self.key
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
 }
 
 fn key(kind: &str, name: &[u8]) -> i64 {

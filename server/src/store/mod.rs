@@ -1,8 +1,9 @@
 //! The database: connecting, migrating, committing, and the tables. It knows nobody above it: what it needs of them it
-//! defines as a seam ([`Journal`], [`RowMac`], [`SealedBytes`]) that they implement or fill.
+//! defines as a seam ([`Journal`], [`Ahead`], [`RowMac`], [`SealedBytes`]) that they implement or fill.
 //!
 //! SQL stands here and in the `rows.rs` files of the modules that own the tables, and nowhere else.
 
+mod ahead;
 mod commit;
 mod connect;
 pub mod entity;
@@ -16,6 +17,7 @@ mod rows;
 mod sqlite;
 mod union;
 
+pub use ahead::{Ahead, Opaque};
 pub(crate) use commit::error_chain;
 pub use commit::{Change, Committer, Unit};
 pub use connect::{Database, DatabaseUrl};
@@ -30,6 +32,8 @@ pub use union::Union;
 
 /// Where statements run: a pool, or an open transaction.
 pub use sea_orm::ConnectionTrait as Connection;
+/// The transaction of a batch.
+pub use sea_orm::DatabaseTransaction as Transaction;
 /// A value that a statement refers to.
 pub use sea_orm::Value as SqlValue;
 

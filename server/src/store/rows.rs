@@ -15,7 +15,8 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 type Texts = RwLock<HashMap<(TypeId, usize, bool), Arc<str>>>;
 static TEXTS: LazyLock<Texts> = LazyLock::new(RwLock::default);
 
-fn insert_text<E: EntityTrait + Default>(rows: usize, sqlite: bool) -> Arc<str> {
+/// The text that inserts so many rows of a table.
+pub(super) fn insert_values<E: EntityTrait + Default>(rows: usize, sqlite: bool) -> Arc<str> {
     let key = (TypeId::of::<E>(), rows, sqlite);
     if let Some(text) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Arc::clone(text);
@@ -46,7 +47,7 @@ where
     M::Entity: Default,
 {
     let values = rows.iter().flat_map(|row| <M::Entity as EntityTrait>::Column::iter().map(|column| row.get(column)));
-    let text = insert_text::<M::Entity>(rows.len(), backend == DbBackend::Sqlite);
+    let text = insert_values::<M::Entity>(rows.len(), backend == DbBackend::Sqlite);
     Statement::from_sql_and_values(backend, &*text, values)
 }
 

@@ -2,7 +2,11 @@
 //! statement, its way to the database and back, and the rows that requests share cost once and not once a request. State is
 //! never kept: a batch answers those who were waiting for it, and is forgotten.
 
+mod ahead;
 mod rows;
+
+pub use ahead::UnitLookups;
+pub(in crate::caller) use rows::Ask;
 
 use super::credential::Credential;
 use super::facts::Found;
@@ -14,7 +18,7 @@ use crate::metrics::METRICS;
 use crate::seal::Keyring;
 use crate::store::{Database, Reader, error_chain};
 use keepward_api::Timestamp;
-use rows::{Ask, fetch};
+use rows::Query;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -59,15 +63,7 @@ impl Lookups {
         now: Timestamp,
         address: IpAddr,
     ) -> Result<(AnyCaller, Option<Found<L>>)> {
-        let shape = lookup.map_or_else(|| Nothing.shape(), Lookup::shape);
-        let ask = match (credential.as_ref(), shape) {
-            (Credential::Token(claims), Shape::Nothing | Shape::Secret { .. }) => {
-                Ask::new(claims, lookup.and_then(Lookup::place))
-            }
-            // Keys and the rarer lookups have a statement of their own.
-            _ => None,
-        };
-        let Some(ask) = ask else {
+        let Some(ask) = ask(credential, lookup) else {
             return load(self.database.readers(), &self.keyring, credential, lookup, now, address).await;
         };
         let (answer, answered) = oneshot::channel();
@@ -76,6 +72,22 @@ impl Lookups {
         let rows = answered.await.map_err(|_| stopped())??;
         conclude(rows, credential, lookup, now, address)
     }
+}
+
+/// What a batch can look up; keys and the rarer lookups have a statement of their own.
+pub(in crate::caller) fn ask<L: Lookup>(credential: &Credential, lookup: Option<&L>) -> Option<Ask> {
+    let shape = lookup.map_or_else(|| Nothing.shape(), Lookup::shape);
+    match (credential, shape) {
+        (Credential::Token(claims), Shape::Nothing | Shape::Secret { .. }) => {
+            Ask::new(claims, lookup.and_then(Lookup::place))
+        }
+        _ => None,
+    }
+}
+
+async fn fetch(reader: &mut Reader, keyring: &Keyring, asks: &[Ask]) -> Result<Vec<Rows>> {
+    let query = Query::new(reader.backend(), asks);
+    query.answers(keyring, reader.query(&query.text, &query.values).await?)
 }
 
 async fn work(mut reader: Reader, keyring: Arc<Keyring>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {

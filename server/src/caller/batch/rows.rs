@@ -8,14 +8,14 @@ use crate::caller::tokens::Claims;
 use crate::error::Result;
 use crate::seal::Keyring;
 use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret, secret_version, users, vault};
-use crate::store::{Actor, Reader, Union, is_authentic, mark};
-use sea_orm::{DbBackend, ModelTrait, Value};
+use crate::store::{Actor, Union, is_authentic, mark};
+use sea_orm::{DbBackend, ModelTrait, QueryResult, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use uuid::Uuid;
 
 /// What one request asks: whose token it is, and where in a vault they want to go.
-pub(super) struct Ask {
+pub(in crate::caller) struct Ask {
     principal: Actor,
     id: Uuid,
     org: Uuid,
@@ -140,11 +140,25 @@ struct Fetched {
     versions: HashMap<Uuid, secret_version::Model>,
 }
 
-/// Runs the one statement of a batch and answers what each ask found, in their order.
-pub(super) async fn fetch(reader: &mut Reader, keyring: &Keyring, asks: &[Ask]) -> Result<Vec<Rows>> {
-    let (union, text, values) = statement(reader.backend() == DbBackend::Sqlite, asks);
-    let fetched = read(union, reader.query(&text, &values).await?, keyring)?;
-    Ok(asks.iter().map(|ask| fetched.of(ask)).collect())
+/// The one statement of a batch.
+pub(super) struct Query<'a> {
+    asks: &'a [Ask],
+    union: Union,
+    pub(super) text: Arc<str>,
+    pub(super) values: Vec<Value>,
+}
+
+impl<'a> Query<'a> {
+    pub(super) fn new(backend: DbBackend, asks: &'a [Ask]) -> Self {
+        let (union, text, values) = statement(backend == DbBackend::Sqlite, asks);
+        Self { asks, union, text, values }
+    }
+
+    /// What each ask found, in their order.
+    pub(super) fn answers(&self, keyring: &Keyring, results: Vec<QueryResult>) -> Result<Vec<Rows>> {
+        let fetched = read(self.union, results, keyring)?;
+        Ok(self.asks.iter().map(|ask| fetched.of(ask)).collect())
+    }
 }
 
 /// The statement and its values. Both depend on what is asked, and on nothing that is stored.
@@ -199,7 +213,7 @@ where
     is_authentic(&keyring.sub_keys.row, &row).then_some(row)
 }
 
-fn read(union: Union, results: Vec<sea_orm::QueryResult>, keyring: &Keyring) -> Result<Fetched> {
+fn read(union: Union, results: Vec<QueryResult>, keyring: &Keyring) -> Result<Fetched> {
     let mut found = Fetched::default();
     for row in &results {
         match Union::tag(row)? {

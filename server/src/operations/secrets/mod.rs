@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::operations::vaults::service::kek;
 use crate::seal::{Keyring, PreparedDek};
 use crate::store::entity::{secret, secret_version};
-use crate::store::{Change, Event, Lock, Unit};
+use crate::store::{Change, Event, Lock, Opaque, Unit};
 use keepward_api::{Timestamp, actions, params, types};
 use std::sync::Arc;
 
@@ -101,6 +101,9 @@ impl Change for Put {
     fn locks(&self) -> Vec<Lock> {
         self.grant.locks()
     }
+    fn ask(&self) -> Option<Opaque> {
+        self.grant.ask()
+    }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<Self::Output> {
         let (caller, slot) = self.grant.repeat(unit, &self.keyring).await?;
         let key = self.grant.key();
@@ -131,6 +134,9 @@ impl Change for Delete {
     type Output = ();
     fn locks(&self) -> Vec<Lock> {
         self.grant.locks()
+    }
+    fn ask(&self) -> Option<Opaque> {
+        self.grant.ask()
     }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
         let (caller, secret) = self.grant.repeat(unit, &self.keyring).await?;

@@ -2,8 +2,8 @@
 
 use crate::caller::policy::Reach;
 use crate::error::{Error, Result};
+use crate::store::Unit;
 use crate::store::entity::{secret, secret_version};
-use crate::store::{Unit, insert};
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef};
 use uuid::Uuid;
@@ -29,8 +29,8 @@ pub(super) async fn count_read(unit: &Unit<'_>, version: &secret_version::Model)
 }
 
 /// A path's first version.
-pub(super) async fn insert_secret(unit: &Unit<'_>, secret: secret::Model) -> Result<()> {
-    insert(unit.connection(), secret).await
+pub(super) async fn insert_secret(unit: &mut Unit<'_>, secret: secret::Model) -> Result<()> {
+    unit.insert(secret).await
 }
 
 /// A later version; the path lives again if it was deleted.
@@ -44,8 +44,8 @@ pub(super) async fn raise_version(unit: &Unit<'_>, secret: &secret::Model) -> Re
     Ok(())
 }
 
-pub(super) async fn insert_version(unit: &Unit<'_>, version: secret_version::Model) -> Result<()> {
-    insert(unit.connection(), version).await
+pub(super) async fn insert_version(unit: &mut Unit<'_>, version: secret_version::Model) -> Result<()> {
+    unit.insert(version).await
 }
 
 pub(super) async fn mark_deleted(unit: &Unit<'_>, id: Uuid) -> Result<()> {

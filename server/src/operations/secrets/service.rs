@@ -20,7 +20,7 @@ pub(crate) struct NewVersion {
 /// Writes the next version at a path, sealed for exactly its place. The DEK was made before the unit; if the vault's KEK is
 /// another by now, the unit refuses itself.
 pub(crate) async fn write(
-    unit: &Unit<'_>,
+    unit: &mut Unit<'_>,
     vault: &vault::Model,
     present: Option<secret::Model>,
     path: &SecretPath,
