@@ -71,6 +71,12 @@ pub(super) fn tuned(options: PgConnectOptions) -> PgConnectOptions {
         // What locks and checks in units rely on, whatever the database's default is.
         ("default_transaction_isolation", "read committed"),
         ("idle_in_transaction_session_timeout", "60000"),
+        // Every statement searches indexes. A plan that was made while a table was small would go on reading all of it.
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
     ])
 }
 
