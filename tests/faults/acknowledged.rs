@@ -9,10 +9,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 const WRITERS: usize = 4;
+
+/// How often something is killed: so many times in a test run, more in `cargo xtask soak`.
+pub fn kills(usual: u64) -> u64 {
+    std::env::var("KEEPWARD_TEST_KILLS").map_or(usual, |text| text.parse().unwrap())
+}
 
 /// Writers that write one version after the other until they are told to stop, whatever they are answered.
 pub struct Writers {
@@ -53,6 +58,15 @@ async fn write(client: Client, vault: VaultId, writer: usize, log: PathBuf, stop
             // Refused or cut off: nobody knows what became of it, and nothing was promised.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
+    }
+}
+
+/// Waits until so many writes more are acknowledged than there were.
+pub async fn wait_for_more(folder: &Path, than: usize, more: usize, log: impl Fn() -> String) {
+    let bound = Instant::now() + Duration::from_secs(30);
+    while count(folder) < than + more {
+        assert!(Instant::now() < bound, "no write is acknowledged: {}", log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

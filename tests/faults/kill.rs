@@ -1,32 +1,31 @@
 //! `kill -9` under write load: what was acknowledged is there. The judge is the client's own log of acknowledged writes,
 //! synced before the next request goes out.
 
-use crate::acknowledged::{self, Writers};
+use crate::acknowledged::{self, Writers, kills};
 use keepward::Client;
 use keepward_tests::{Mount, Organisation, OwnServer, builder, command, is_postgres};
 use std::time::Duration;
 
-const KILLS: u32 = 20;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn acknowledged_writes_and_events_survive_twenty_kills() {
+async fn acknowledged_writes_and_events_survive_kills() {
+    let kills = kills(20);
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut server = OwnServer::start(&data, &[]);
     let organisation = Organisation::on(&server.url).await;
     let vault = organisation.vault().await;
     let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
-    for round in 0..KILLS {
+    for round in 0..kills {
         let writers = Writers::start(&[&server.url], &key, vault, folder.path());
         // Anywhere in the first half second, another place each round.
-        tokio::time::sleep(Duration::from_millis(60 + u64::from(round) * 23 % 440)).await;
+        tokio::time::sleep(Duration::from_millis(60 + round * 23 % 440)).await;
         server.kill();
         writers.stop().await;
         let output = command(&data).args(["audit", "verify"]).output().unwrap();
         assert!(output.status.success(), "round {round}: {}", String::from_utf8_lossy(&output.stdout));
         server = OwnServer::start(&data, &[]);
     }
-    assert!(acknowledged::count(folder.path()) > KILLS as usize);
+    assert!(acknowledged::count(folder.path()) > kills as usize);
     acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
 }
 

@@ -2,6 +2,8 @@
 
 mod acknowledged;
 mod audit_trail;
+mod clients;
+mod clock;
 mod database;
 mod edit;
 mod jobs;
@@ -9,9 +11,12 @@ mod kill;
 mod limits;
 mod load;
 mod metrics;
+mod migrations;
 mod plaintext;
 mod postgres;
+mod postgres_trouble;
 mod readme;
 mod sdk;
 mod start;
 mod tls;
+mod wal;

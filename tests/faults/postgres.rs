@@ -1,25 +1,25 @@
 //! PostgreSQL that is unsafe, foreign, stopped, killed or failed over; and several servers on one.
 
-use crate::acknowledged::{self, Writers};
+use crate::acknowledged::{self, Writers, kills};
 use keepward::types::PolicyPermission::Read;
 use keepward_tests::{Cluster, Durability, Front, Http, Organisation, OwnServer, builder, is_postgres};
 use sea_orm::{ConnectionTrait, Database};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-async fn run(url: &str, sql: &str) {
+pub async fn run(url: &str, sql: &str) {
     let database = Database::connect(url).await.unwrap();
     database.execute_unprepared(sql).await.unwrap();
     database.close().await.unwrap();
 }
 
 /// A server on a database of this address, with these settings besides.
-fn start(url: &str, data_dir: &Path, settings: &[(&str, &str)]) -> Result<OwnServer, String> {
+pub fn start(url: &str, data_dir: &Path, settings: &[(&str, &str)]) -> Result<OwnServer, String> {
     OwnServer::start_on(None, data_dir, &[&[("KEEPWARD_DATABASE_URL", url)], settings].concat())
 }
 
 /// Waits until the server answers that it is healthy, or not.
-async fn wait_for_health(url: &str, status: &str) {
+pub async fn wait_for_health(url: &str, status: &str) {
     let (http, bound) = (Http::new(url), Instant::now() + Duration::from_secs(60));
     loop {
         let answer = http.send("GET", "/v1/health", None, None).await;
@@ -181,7 +181,7 @@ async fn a_postgres_that_stops_and_is_killed_loses_nothing() {
     if !is_postgres() {
         return; // SQLite lives in the server: kill.rs kills that.
     }
-    const KILLS: u64 = 5;
+    let kills = kills(5);
     let mut cluster = Cluster::start(Durability::Full);
     let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
     let data = folder.path().join("data");
@@ -207,7 +207,7 @@ async fn a_postgres_that_stops_and_is_killed_loses_nothing() {
     wait_for_health(&server.url, "healthy").await;
     organisation.owner.secrets().put(vault, "a", "v").await.unwrap();
 
-    for round in 0..KILLS {
+    for round in 0..kills {
         let before = acknowledged::count(folder.path());
         let writers = Writers::start(&[&server.url], &key, vault, folder.path());
         tokio::time::sleep(Duration::from_millis(200 + round * 61 % 300)).await;

@@ -44,7 +44,12 @@ fn give_to_user(folder: &Path) {
 
 impl Cluster {
     pub fn start(durability: Durability) -> Self {
-        let folder = tempfile::Builder::new().prefix("kw-pg-").tempdir().unwrap();
+        Self::start_in(&std::env::temp_dir(), durability)
+    }
+
+    /// The same, its data below a folder.
+    pub fn start_in(parent: &Path, durability: Durability) -> Self {
+        let folder = tempfile::Builder::new().prefix("kw-pg-").tempdir_in(parent).unwrap();
         give_to_user(folder.path());
         let mut cluster = Self { folder, port: 0 };
         // A locale whose order is not that of bytes, as many real ones are.
@@ -140,6 +145,11 @@ impl Cluster {
     /// Stops it as `pg_ctl` does: `smart`, `fast` or `immediate`.
     pub fn stop(&self, mode: &str) {
         self.run("pg_ctl", &["-D", &self.data(), "-m", mode, "-w", "-t", "60", "stop"]);
+    }
+
+    /// Whether it runs: a disk that is full makes it stop.
+    pub fn is_running(&self) -> bool {
+        self.call("pg_ctl", &["-D", &self.data(), "status"])
     }
 
     /// The address of one of its databases.

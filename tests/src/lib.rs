@@ -3,6 +3,7 @@
 //! A test makes its own organisation on the shared server, so that all can run beside each other; it starts its own server
 //! only to restart, break or configure it.
 
+mod clock;
 mod cluster;
 mod front;
 mod mount;
@@ -10,6 +11,7 @@ mod organisation;
 mod raw;
 mod server;
 
+pub use clock::clock_library;
 pub use cluster::{Cluster, Durability};
 pub use front::Front;
 pub use mount::Mount;

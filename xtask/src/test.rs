@@ -12,7 +12,7 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
     // What has no server behaves alike on both databases; what has its own is no matter of two.
     let runs: [(&str, &[&str]); 3] =
         [("sqlite", &[]), ("postgres", &["contract", "routes", "faults"]), ("pair", &["contract", "routes"])];
-    get_postgres()?;
+    get_packages()?;
     for (stage, binaries) in runs {
         println!("== tests on {stage}");
         let stage = Stage::set(Profile::Dev, &binary, &[stage])?;
@@ -34,23 +34,31 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
     if has_nextest && filter.is_empty() { cargo(&["test", "--locked", "--workspace", "--doc"], &[]) } else { Ok(()) }
 }
 
-/// Installs PostgreSQL's programs where they are missing and this is root on Debian or one of its kin; no test on it is left
-/// out in silence.
-fn get_postgres() -> Result<()> {
-    let is_here = || {
-        let on_path = Command::new("initdb").arg("--version").output().is_ok_and(|output| output.status.success());
-        let of_debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-        on_path || of_debian.flatten().any(|version| version.path().join("bin/initdb").exists())
+/// Installs PostgreSQL's programs, and the library that moves clocks, where they are missing and this is root on Debian or
+/// one of its kin; no test on them is left out in silence.
+pub(crate) fn get_packages() -> Result<()> {
+    let below = |folder: &str, file: &str| {
+        let folders = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        folders.into_iter().any(|entry| entry.path().join(file).exists())
     };
+    let has_postgres = || {
+        let on_path = Command::new("initdb").arg("--version").output().is_ok_and(|output| output.status.success());
+        on_path || below("/usr/lib/postgresql", "bin/initdb")
+    };
+    let has_clock = || below("/usr/lib", "faketime/libfaketimeMT.so.1");
     let install = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         let command = command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         command.status().is_ok_and(|status| status.success())
     };
-    if !is_here() {
-        println!("== installing PostgreSQL for the tests");
-        let _ =
-            install(&["update", "-qq"]) && install(&["install", "-y", "-qq", "--no-install-recommends", "postgresql"]);
+    if !has_postgres() || !has_clock() {
+        println!("== installing packages for the tests");
+        let packages = ["install", "-y", "-qq", "--no-install-recommends", "postgresql", "faketime"];
+        let _ = install(&["update", "-qq"]) && install(&packages);
     }
-    if is_here() { Ok(()) } else { bail!("the tests need PostgreSQL's `initdb`: install PostgreSQL 13 or later") }
+    match (has_postgres(), has_clock()) {
+        (true, true) => Ok(()),
+        (false, _) => bail!("the tests need PostgreSQL's `initdb`: install PostgreSQL 13 or later"),
+        (_, false) => bail!("the tests need libfaketime: install the package faketime"),
+    }
 }

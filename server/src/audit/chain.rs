@@ -7,6 +7,7 @@ use crate::store::{Event, Journal, insert_statement, join, upsert_statement};
 use keepward_api::Timestamp;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
 };
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -51,6 +52,17 @@ impl Journal for Chains {
         Box::pin(self.append(transaction, now, events))
     }
 
+    fn script(&self, now: Timestamp, events: &[Event]) -> Option<Statement> {
+        let known = locked(&self.known);
+        let heads: Option<Heads> =
+            events.iter().map(|event| Some((event.chain, known.get(&event.chain)?.clone()))).collect();
+        drop(known);
+        let (rows, heads) = self.extend(heads?, now, events);
+        let script = statements(DbBackend::Sqlite, &rows, &heads).into_iter().reduce(join);
+        *locked(&self.linked) = heads.into_iter().map(|head| (head.org_id, head)).collect();
+        script
+    }
+
     fn settle(&self, committed: bool) {
         let linked = std::mem::take(&mut *locked(&self.linked));
         let mut known = locked(&self.known);
@@ -68,19 +80,31 @@ const CHUNK: usize = 32;
 
 impl Chains {
     async fn append(&self, transaction: &DatabaseTransaction, now: Timestamp, events: &[Event]) -> Result<()> {
-        let mut heads = self.heads(transaction, events).await?;
+        let heads = self.heads(transaction, events).await?;
+        let (rows, heads) = self.extend(heads, now, events);
+        for statement in statements(transaction.get_database_backend(), &rows, &heads) {
+            transaction.execute_raw(statement).await?;
+        }
+        if transaction.get_database_backend() == DbBackend::Sqlite {
+            *locked(&self.linked) = heads.into_iter().map(|head| (head.org_id, head)).collect();
+        }
+        Ok(())
+    }
+
+    /// The rows of events after these heads, and the heads after them.
+    fn extend(
+        &self,
+        mut heads: Heads,
+        now: Timestamp,
+        events: &[Event],
+    ) -> (Vec<audit_event::Model>, Vec<audit_head::Model>) {
         let mut rows = Vec::with_capacity(events.len());
         for event in events {
             let row = self.next(heads.get(&event.chain), now, event);
             heads.insert(event.chain, head_of(&row));
             rows.push(row);
         }
-        let after: Vec<audit_head::Model> = heads.values().cloned().collect();
-        write(transaction, &rows, &after).await?;
-        if transaction.get_database_backend() == DbBackend::Sqlite {
-            *locked(&self.linked) = heads;
-        }
-        Ok(())
+        (rows, heads.into_values().collect())
     }
 
     /// The heads of the events' chains. On PostgreSQL they are locked in the order of their ids, once a transaction, so
@@ -133,13 +157,8 @@ impl Chains {
     }
 }
 
-/// Writes events and heads; SQLite takes the last events and the last heads as one.
-async fn write(
-    transaction: &DatabaseTransaction,
-    rows: &[audit_event::Model],
-    heads: &[audit_head::Model],
-) -> Result<()> {
-    let backend = transaction.get_database_backend();
+/// What writes events and heads; SQLite takes the last events and the last heads as one.
+fn statements(backend: DbBackend, rows: &[audit_event::Model], heads: &[audit_head::Model]) -> Vec<Statement> {
     let mut statements: Vec<_> = rows.chunks(CHUNK).map(|rows| insert_statement(backend, rows)).collect();
     let mut heads = heads;
     if backend == DbBackend::Sqlite
@@ -150,10 +169,7 @@ async fn write(
         heads = rest;
     }
     statements.extend(heads.chunks(CHUNK).map(|heads| upsert_statement(backend, heads)));
-    for statement in statements {
-        transaction.execute_raw(statement).await?;
-    }
-    Ok(())
+    statements
 }
 
 fn head_of(row: &audit_event::Model) -> audit_head::Model {

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 use keepward_api::Timestamp;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ModelTrait, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ModelTrait, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -374,9 +374,18 @@ async fn attempt(
     batch: &mut [Box<dyn Job>],
     savepoints: bool,
 ) -> Result<(), Failure> {
+    let writer = database.writer().await.map_err(Failure::Broken)?;
+    if let Some(script) = script(&writer, seams.0.as_ref(), batch) {
+        let outcome = writer.execute_raw(script).await;
+        seams.0.settle(outcome.is_ok());
+        let Err(error) = outcome else { return Ok(()) };
+        // Where it stopped, the transaction is still open; its connection is not to be used again.
+        database.give_up_writer().await;
+        let error = error.into();
+        return Err(if is_taken(&error) { Failure::Conflict(error) } else { Failure::Broken(error) });
+    }
     let immediate =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let writer = database.writer().await.map_err(Failure::Broken)?;
     let transaction = writer.begin_with_options(immediate).await?;
     let filled = fill(&transaction, seams, batch, savepoints).await;
     let outcome = match filled {
@@ -390,6 +399,18 @@ async fn attempt(
     };
     seams.0.settle(outcome.is_ok());
     outcome
+}
+
+/// A whole transaction as one statement: where SQLite is only to record events, each way to its thread and back would cost
+/// as much as the events.
+fn script(writer: &DatabaseConnection, journal: &dyn Journal, batch: &[Box<dyn Job>]) -> Option<Statement> {
+    if writer.get_database_backend() != DbBackend::Sqlite {
+        return None;
+    }
+    let events: Vec<Event> = batch.iter().map(|job| job.event().cloned()).collect::<Option<_>>()?;
+    let mut script = journal.script(Timestamp::now(), &events)?;
+    script.sql = format!("BEGIN IMMEDIATE; {}; COMMIT", script.sql);
+    Some(script)
 }
 
 /// Everything between BEGIN and COMMIT: locks, what was asked for, units, what they add, events.

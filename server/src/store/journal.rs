@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use keepward_api::{AgentId, Timestamp, UserId};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, Statement};
 use serde_json::{Map, Value};
 use std::future::Future;
 use std::net::IpAddr;
@@ -89,6 +89,8 @@ pub trait Journal: Send + Sync + 'static {
         now: Timestamp,
         events: &'a [Event],
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+    /// The same as one statement, where SQLite's heads are known already.
+    fn script(&self, now: Timestamp, events: &[Event]) -> Option<Statement>;
     /// What became of the transaction whose events were linked last.
     fn settle(&self, committed: bool);
 }

@@ -94,6 +94,8 @@ async fn connect(url: &PostgresUrl, connections: u32) -> Result<DatabaseConnecti
         .map_err(|error| Error::internal(format!("the PostgreSQL database can't be opened: {}", reason(&error))))
 }
 
+const NO_ANSWER: &str = "it does not answer, or takes no more connections";
+
 /// Why a connection could not be made, without its address.
 fn reason(error: &sea_orm::DbErr) -> String {
     use sea_orm::{DbErr, RuntimeErr};
@@ -103,11 +105,11 @@ fn reason(error: &sea_orm::DbErr) -> String {
                 sqlx::Error::Io(error) => error.to_string(),
                 sqlx::Error::Tls(error) => format!("TLS: {error}"),
                 sqlx::Error::Database(error) => error.message().to_owned(),
-                sqlx::Error::PoolTimedOut => "it does not answer".to_owned(),
+                sqlx::Error::PoolTimedOut => NO_ANSWER.to_owned(),
                 _ => "the address or the server's answer is not right".to_owned(),
             }
         }
-        DbErr::ConnectionAcquire(_) => "it does not answer".to_owned(),
+        DbErr::ConnectionAcquire(_) => NO_ANSWER.to_owned(),
         _ => "the address or the server's answer is not right".to_owned(),
     }
 }

@@ -1,0 +1,234 @@
+//! PostgreSQL that is full, slow, at odds with others, or cuts its connections.
+
+use crate::acknowledged::{self, Writers};
+use crate::postgres::{run, start, wait_for_health};
+use keepward::types::PolicyPermission::{Read, Write};
+use keepward_tests::{Answer, Cluster, Durability, Mount, Organisation, OwnServer, builder, is_postgres};
+use sea_orm::{ConnectionTrait, Database, TransactionTrait};
+use serde_json::json;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+fn verify(data: &Path, url: &str) {
+    let mut verify = keepward_tests::command(data);
+    let output = verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", url).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+async fn put(organisation: &Organisation, vault: keepward::VaultId, path: &str) -> Answer {
+    let (path, body) = (format!("/v1/vaults/{vault}/secrets/{path}"), json!({"value": "v"}));
+    organisation.http.send("PUT", &path, Some(&organisation.owner_token), Some(&body)).await
+}
+
+fn is_told_to_come_again(answer: &Answer) -> bool {
+    answer.is_problem(503) && !answer.header("retry-after").is_empty()
+}
+
+/// Waits until a write is refused because the database can't take it.
+async fn wait_for_refusal(organisation: &Organisation, vault: keepward::VaultId) {
+    let bound = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answer = put(organisation, vault, "probe").await;
+        if answer.status == 503 {
+            return assert!(is_told_to_come_again(&answer), "{answer:?}");
+        }
+        assert!(Instant::now() < bound && matches!(answer.status, 200 | 201), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_loses_nothing() {
+    if !is_postgres() {
+        return; // kill.rs fills SQLite's.
+    }
+    let disk = tempfile::tempdir().unwrap();
+    let Some(_mount) = Mount::tmpfs(disk.path(), "size=160m") else { return };
+    let mut cluster = Cluster::start_in(disk.path(), Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let data = folder.path().join("data");
+    let server = start(&url, &data, &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let writers = Writers::start(&[&server.url], &key, vault, folder.path());
+    acknowledged::wait_for_more(folder.path(), 0, 20, || server.log()).await;
+    let rest = disk.path().join("rest");
+    let mut filler = std::fs::File::create(&rest).unwrap();
+    while std::io::Write::write_all(&mut filler, &[0; 64 * 1024]).is_ok() {}
+    wait_for_refusal(&organisation, vault).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let full = acknowledged::count(folder.path());
+    drop(filler);
+    std::fs::remove_file(&rest).unwrap();
+    if !cluster.is_running() {
+        cluster.restart();
+    }
+    acknowledged::wait_for_more(folder.path(), full, 10, || server.log()).await;
+    writers.stop().await;
+    acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
+    verify(&data, &url);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_cut_lose_nothing() {
+    if !is_postgres() {
+        return; // SQLite has none.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let data = folder.path().join("data");
+    let server = start(&url, &data, &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let writers = Writers::start(&[&server.url], &key, vault, folder.path());
+    let database = Database::connect(&url).await.unwrap();
+    const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'keepward'";
+    for round in 0..20 {
+        let before = acknowledged::count(folder.path());
+        database.execute_unprepared(CUT).await.unwrap();
+        // A reader that finds its connection cut asks again.
+        let read = organisation.http.get("/v1/auth/me", &organisation.owner_token).await;
+        assert!(read.status == 200 || is_told_to_come_again(&read), "{read:?}");
+        acknowledged::wait_for_more(folder.path(), before, 2 + round % 5, || server.log()).await;
+    }
+    writers.stop().await;
+    acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
+    verify(&data, &url);
+}
+
+/// Requests wait for a database that is slow, and those that need nothing of what it is slow with do not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_database_is_waited_for() {
+    if !is_postgres() {
+        return; // SQLite is as fast as its disk.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let server = start(&url, folder.path(), &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    for seconds in [1, 12] {
+        let database = Database::connect(&url).await.unwrap();
+        let holding = database.begin().await.unwrap();
+        holding.execute_unprepared("LOCK TABLE secret_version IN EXCLUSIVE MODE").await.unwrap();
+        let path = format!("slow/{seconds}");
+        let held = async {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            holding.rollback().await.unwrap();
+        };
+        let read = async {
+            // Readers are not in the way of a writer that waits.
+            assert_eq!(organisation.http.get("/v1/auth/me", &organisation.owner_token).await.status, 200);
+        };
+        let (written, (), ()) = tokio::join!(put(&organisation, vault, &path), held, read);
+        let is_there = organisation.owner.secrets().get(vault, path.as_str()).await;
+        // Longer than one lock is waited for, too: the transaction is run again.
+        assert!(matches!(written.status, 200 | 201) && is_there.is_ok(), "{written:?}");
+    }
+    wait_for_health(&server.url, "healthy").await;
+    assert!(matches!(put(&organisation, vault, "after").await.status, 200 | 201));
+}
+
+/// A transaction that another one was in the way of is run again; one that never passes is refused and changes nothing.
+#[tokio::test]
+async fn serialization_failures_are_run_again() {
+    if !is_postgres() {
+        return; // SQLite has one writer.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let server = start(&url, folder.path(), &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    // Sequences count on when a transaction is undone.
+    let fail = |times: u32| {
+        format!(
+            "CREATE SEQUENCE fails;
+            CREATE FUNCTION fail() RETURNS trigger AS $$ BEGIN
+                IF nextval('fails') <= {times} THEN RAISE EXCEPTION 'in the way' USING ERRCODE = '40001'; END IF;
+                RETURN NEW;
+            END $$ LANGUAGE plpgsql;
+            CREATE TRIGGER fail BEFORE INSERT ON audit_event FOR EACH STATEMENT EXECUTE FUNCTION fail()"
+        )
+    };
+    const CALM: &str = "DROP TRIGGER fail ON audit_event; DROP FUNCTION fail; DROP SEQUENCE fails";
+    run(&url, &fail(2)).await;
+    let written = put(&organisation, vault, "twice").await;
+    assert!(matches!(written.status, 200 | 201) && written.json()["version"] == 1, "{written:?}");
+    run(&url, CALM).await;
+    run(&url, &fail(1_000)).await;
+    let refused = put(&organisation, vault, "never").await;
+    assert!(is_told_to_come_again(&refused), "{refused:?}");
+    run(&url, CALM).await;
+    assert!(organisation.owner.secrets().get(vault, "never").await.unwrap_err().is_not_found());
+    let events = organisation.events().await.len();
+    let written = put(&organisation, vault, "never").await;
+    assert!(matches!(written.status, 200 | 201) && written.json()["version"] == 1, "{written:?}");
+    assert_eq!(organisation.events().await.len(), events + 1, "of what was refused there is no event");
+    verify(folder.path(), &url);
+}
+
+#[tokio::test]
+async fn too_many_connections_are_waited_out() {
+    if !is_postgres() {
+        return; // SQLite has none.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let admin = cluster.url("postgres");
+    run(&admin, "CREATE ROLE server LOGIN CONNECTION LIMIT 1; ALTER DATABASE app OWNER TO server").await;
+    run(&url, "ALTER SCHEMA public OWNER TO server").await;
+    let url = url.replace("app@", "server@");
+    let said = start(&url, folder.path(), &[]).map(drop).unwrap_err();
+    assert!(said.contains("takes no more connections"), "{said}");
+    run(&admin, "ALTER ROLE server CONNECTION LIMIT -1").await;
+    let server = start(&url, folder.path(), &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    let cut = "ALTER ROLE server CONNECTION LIMIT 0;
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'server'";
+    run(&admin, cut).await;
+    wait_for_health(&server.url, "degraded").await;
+    let refused = put(&organisation, vault, "a").await;
+    assert!(is_told_to_come_again(&refused), "{refused:?}");
+    let read = organisation.http.get("/v1/auth/me", &organisation.owner_token).await;
+    assert!(is_told_to_come_again(&read), "{read:?}");
+    run(&admin, "ALTER ROLE server CONNECTION LIMIT -1").await;
+    wait_for_health(&server.url, "healthy").await;
+    let written = put(&organisation, vault, "a").await;
+    assert!(matches!(written.status, 200 | 201) && written.json()["version"] == 1, "{written:?}");
+}
+
+/// Once one server has answered that an agent is deactivated, no write of it is acknowledged by another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_written_after_the_answer_that_ended_its_writer() {
+    if !is_postgres() {
+        return; // A file has one server.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let servers: Vec<OwnServer> = (0..2).map(|_| start(&url, folder.path(), &[]).unwrap()).collect();
+    let organisation = Organisation::on(&servers[0].url).await;
+    let vault = organisation.vault().await;
+    for round in 0..10 {
+        let (agent, key) = organisation.agent().await;
+        organisation.grant(vault, "**", agent, &[Read, Write]).await;
+        let path = format!("race/{round}");
+        let client = builder(&servers[1].url).agent_key(key).max_retries(0).build().unwrap();
+        client.secrets().put(vault, path.as_str(), "v").await.unwrap();
+        let writers: Vec<_> = (0..8)
+            .map(|_| {
+                let (client, path) = (client.clone(), path.clone());
+                tokio::spawn(async move { while client.secrets().put(vault, path.as_str(), "v").await.is_ok() {} })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(30 + round * 7)).await;
+        organisation.owner.agents().deactivate(agent).await.unwrap();
+        let version = organisation.owner.secrets().get(vault, path.as_str()).await.unwrap().version;
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        assert_eq!(organisation.owner.secrets().get(vault, path.as_str()).await.unwrap().version, version);
+    }
+}
