@@ -2,9 +2,16 @@
 
 use clap::Parser;
 use keepward_server::command::{Arguments, run};
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
+/// A sixth of the time of a loaded server was the allocator of glibc; SQLite takes its memory here as well.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
+    // The allocator asks for huge pages: twice the memory when idle, and no faster. Where there are none, nothing changes.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -12,7 +12,7 @@ mod raw;
 mod server;
 
 pub use clock::clock_library;
-pub use cluster::{Cluster, Durability};
+pub use cluster::{Cluster, Durability, create_database};
 pub use front::Front;
 pub use mount::Mount;
 pub use organisation::{Organisation, PASSWORD, builder, client};

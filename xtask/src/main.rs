@@ -11,7 +11,9 @@ mod r#gen;
 mod lint;
 mod lower;
 mod model;
+mod process;
 mod run;
+mod soak;
 mod test;
 
 use anyhow::{Result, bail};
@@ -25,7 +27,11 @@ cargo xtask VERB
   check          generated files, document, imports, dependencies, format, lints
   test [FILTER]  run every test against a server that it starts
   demo           the main job on a server of its own, through the SDK
-  bench          reads and writes beside a bare route, start time, memory, size
+  bench [main|curves|growth|--record]
+                 every figure of the design, beside a bare route; --record writes docs/performance/
+  flames         flame graphs of a read and of a write (needs perf), into docs/performance/
+  soak [kills|load]
+                 hundreds of kills; an hour of mixed load
   status         list the operations of the document that still answer 501
 ";
 
@@ -63,7 +69,12 @@ fn verb() -> Result<()> {
             Ok(())
         }
         ["demo"] => demo::demo(),
-        ["bench"] => bench::bench(),
+        ["soak"] => soak::soak(None, 60),
+        ["soak", part @ ("kills" | "load")] => soak::soak(Some(part), 60),
+        ["bench"] => bench::bench(None, false),
+        ["bench", "--record"] => bench::bench(None, true),
+        ["bench", part] => bench::bench(Some(part), false),
+        ["flames"] => bench::flames(),
         ["check"] => check::check(),
         ["test", filter @ ..] => test::test(filter),
         ["status"] => {

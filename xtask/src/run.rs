@@ -2,7 +2,7 @@
 
 use crate::root;
 use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -75,6 +75,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// From the start of the process to its word that it listens.
     pub(crate) start_milliseconds: f64,
+    /// Where its metrics are, if it was told to show them.
+    metrics_address: Option<String>,
     child: Child,
 }
 
@@ -89,7 +91,7 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| binary.display().to_string())?;
         let mut lines = BufReader::new(child.stderr.take().context("stderr")?);
-        let mut said = String::new();
+        let (mut said, mut metrics_address) = (String::new(), None);
         loop {
             let mut line = String::new();
             if lines.read_line(&mut line)? == 0 {
@@ -97,6 +99,9 @@ impl Server {
             }
             said.push_str(&line);
             let entry: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+            if let Some(address) = entry.as_ref().and_then(|entry| entry["metrics_address"].as_str()) {
+                metrics_address = Some(address.to_owned());
+            }
             if let Some(address) = entry.as_ref().and_then(|entry| entry["address"].as_str()) {
                 let url = format!("http://{address}");
                 // The log goes on; nobody may block on it.
@@ -105,13 +110,23 @@ impl Server {
                     while let Ok(1..) = lines.read(&mut sink) {}
                 });
                 let start_milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-                return Ok(Self { url, start_milliseconds, child });
+                return Ok(Self { url, start_milliseconds, metrics_address, child });
             }
         }
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its metrics, as Prometheus gets them.
+    pub(crate) fn metrics(&self) -> Result<String> {
+        let address = self.metrics_address.as_deref().context("a server without metrics")?;
+        let mut stream = std::net::TcpStream::connect(address)?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
     }
 }
 
@@ -142,6 +157,17 @@ impl Stage {
             }
         }
         bail!("{arguments:?} did not start")
+    }
+
+    /// An empty database of that name in the stage's cluster; its address.
+    pub(crate) fn database(&self, name: &str) -> Result<String> {
+        let cluster = self.environment.iter().find(|(name, _)| name == "KEEPWARD_TEST_POSTGRES");
+        let (_, cluster) = cluster.context("a stage without PostgreSQL")?;
+        let made = Command::new(target_folder().join("release/load")).args(["create", cluster, name]).status()?;
+        if !made.success() {
+            bail!("the database {name} can't be made");
+        }
+        Ok(format!("{cluster}{name}"))
     }
 
     /// The address of the server, or of what stands before several.

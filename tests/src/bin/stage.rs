@@ -1,4 +1,5 @@
-//! What a test run needs: `stage sqlite|postgres|pair` (two servers on one PostgreSQL behind a front) starts it, prints it as lines of `NAME=value` and an empty one, and ends
+//! What a test run needs: `stage sqlite|postgres|pair|cluster` (`pair`: two servers on one PostgreSQL behind a
+//! front; `cluster`: a PostgreSQL without a server) starts it, prints it as lines of `NAME=value` and an empty one, and ends
 //! it when standard input ends. With `durable` the PostgreSQL keeps what it acknowledged in a crash, as a real one does.
 
 use keepward_tests::{Cluster, Durability, Front, OwnServer};
@@ -12,13 +13,14 @@ fn main() {
     let durability = if is_durable { Durability::Full } else { Durability::None };
     let cluster = match what.as_str() {
         "sqlite" => None,
-        "postgres" | "pair" => Some(Cluster::start(durability)),
-        _ => panic!("stage sqlite|postgres|pair [durable]"),
+        "postgres" | "pair" | "cluster" => Some(Cluster::start(durability)),
+        _ => panic!("stage sqlite|postgres|pair|cluster [durable]"),
     };
     let cluster_url = cluster.as_ref().map(|cluster| cluster.url(""));
     let start = || OwnServer::start_on(cluster_url.as_deref(), &data_dir, &[]).unwrap_or_else(|log| panic!("{log}"));
-    let mut servers = vec![start()];
+    let mut servers = if what == "cluster" { Vec::new() } else { vec![start()] };
     let url = match what.as_str() {
+        "cluster" => String::new(),
         "pair" => {
             servers.push(start());
             println!("KEEPWARD_TEST_PAIR=true");

@@ -1,0 +1,174 @@
+//! `cargo xtask soak`: what takes longer than a test run may: hundreds of kills, and a long mixed load.
+
+use crate::process::{open_files, resident_megabytes, threads};
+use crate::run::{Profile, Server, Stage, TemporaryFolder, build, cargo, target_folder};
+use crate::test::get_packages;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// `kill -9` of the server on each database, and of PostgreSQL.
+const SERVER_KILLS: u32 = 200;
+const POSTGRES_KILLS: u32 = 50;
+/// Of the mixed load, a second.
+const RATE: &str = "400";
+const SAMPLE: Duration = Duration::from_secs(10);
+
+/// `part` is `kills`, `load` or nothing for both; the load lasts so many minutes.
+pub(crate) fn soak(part: Option<&str>, minutes: u64) -> Result<()> {
+    if part != Some("load") {
+        kills()?;
+    }
+    if part != Some("kills") {
+        for stage in ["sqlite", "postgres"] {
+            load(stage, Duration::from_secs(minutes * 60 / 2))?;
+        }
+    }
+    Ok(())
+}
+
+/// The tests that kill, with more kills: the same judge, the client's own synced log.
+fn kills() -> Result<()> {
+    get_packages()?;
+    let binary = build(Profile::Dev)?;
+    let runs = [
+        ("sqlite", "kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
+        ("postgres", "kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
+        ("postgres", "postgres::a_postgres_that_stops_and_is_killed_loses_nothing", POSTGRES_KILLS),
+    ];
+    for (stage, name, kills) in runs {
+        println!("== {kills} kills, {stage}: {name}");
+        let stage = Stage::set(Profile::Dev, &binary, &[stage])?;
+        let mut environment = stage.environment.clone();
+        environment.push(("KEEPWARD_TEST_KILLS".to_owned(), kills.to_string()));
+        let test = ["test", "--locked", "--workspace", "--test", "faults", "--", "--exact", name, "--nocapture"];
+        let begun = Instant::now();
+        cargo(&test, &environment)?;
+        println!(
+            "{kills} kills in {:.0} s: nothing acknowledged was lost, chains are whole",
+            begun.elapsed().as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
+/// A mixed load on one server; memory, files, threads and what waits, every ten seconds.
+fn load(stage: &str, duration: Duration) -> Result<()> {
+    let binary = build(Profile::Bench)?;
+    let folder = TemporaryFolder::new("soak")?;
+    let cluster = match stage {
+        "postgres" => Some(Stage::set(Profile::Bench, &binary, &["cluster", "durable"])?),
+        _ => None,
+    };
+    let database = cluster.as_ref().map(|cluster| cluster.database("soak")).transpose()?;
+    let mut settings = vec![("KEEPWARD_RATE_LIMIT", "off"), ("KEEPWARD_METRICS_LISTEN", "127.0.0.1:0")];
+    settings.extend(database.as_deref().map(|url| ("KEEPWARD_DATABASE_URL", url)));
+    let server = Server::start(&binary, &folder.0.join("data"), &settings)?;
+    println!("== mixed load, {stage}, {} minutes, {RATE} requests a second", duration.as_secs() / 60);
+    let mut load = Command::new(target_folder().join("release/load"));
+    load.args(["mixed", &server.url, &duration.as_secs().to_string(), RATE]).stdout(Stdio::piped());
+    let mut load = load.spawn().context("load")?;
+    let (begun, mut samples) = (Instant::now(), Vec::new());
+    println!(
+        "{:>8}{:>12}{:>8}{:>9}{:>9}{:>14}",
+        "seconds", "resident MB", "files", "threads", "in work", "commit wait ms"
+    );
+    let mut waits = (0.0, 0.0);
+    while load.try_wait()?.is_none() {
+        std::thread::sleep(SAMPLE);
+        let Ok(metrics) = server.metrics() else { break };
+        let of = |name: &str| value(&metrics, name);
+        let now = (of("keepward_commit_wait_seconds_sum"), of("keepward_commit_wait_seconds_count"));
+        let wait = (now.0 - waits.0) / (now.1 - waits.1).max(1.0) * 1000.0;
+        waits = now;
+        let sample = Sample {
+            seconds: begun.elapsed().as_secs_f64(),
+            megabytes: resident_megabytes(server.pid())?,
+            files: open_files(server.pid())?,
+            threads: threads(server.pid())?,
+            in_work: of("keepward_http_requests_in_work"),
+            wait,
+        };
+        if samples.len() % 12 == 0 {
+            println!("{sample}");
+        }
+        samples.push(sample);
+    }
+    let output = load.wait_with_output()?;
+    if !output.status.success() {
+        bail!("the load found an answer that is not as it should be");
+    }
+    let answers: Value = serde_json::from_slice(&output.stdout)?;
+    println!("{answers}");
+    // The first fifth warms caches up.
+    let steady = samples.get(samples.len() / 5..).unwrap_or_default();
+    let slope = slope(steady) * 3600.0;
+    let most = |of: fn(&Sample) -> f64| steady.iter().map(of).fold(0.0, f64::max);
+    let least = |of: fn(&Sample) -> f64| steady.iter().map(of).fold(f64::MAX, f64::min);
+    let summary = json!({
+        "stage": stage, "minutes": duration.as_secs() / 60, "rate": RATE,
+        "megabytes_an_hour": (slope * 100.0).round() / 100.0,
+        "megabytes": [least(|s| s.megabytes), most(|s| s.megabytes)],
+        "files": [least(|s| s.files as f64), most(|s| s.files as f64)],
+        "threads": [least(|s| s.threads as f64), most(|s| s.threads as f64)],
+        "commit_wait_ms": [least(|s| s.wait), most(|s| s.wait)],
+        "answers": answers,
+        "samples": samples.iter().map(|s| json!([s.seconds.round(), s.megabytes, s.files])).collect::<Vec<_>>(),
+    });
+    println!("resident memory {slope:+.2} MB an hour, {} to {} files", summary["files"][0], summary["files"][1]);
+    std::fs::write(target_folder().join(format!("soak-{stage}.json")), serde_json::to_string_pretty(&summary)?)?;
+    Ok(())
+}
+
+struct Sample {
+    seconds: f64,
+    megabytes: f64,
+    files: usize,
+    threads: usize,
+    in_work: f64,
+    wait: f64,
+}
+
+impl std::fmt::Display for Sample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { seconds, megabytes, files, threads, in_work, wait } = self;
+        write!(f, "{seconds:>8.0}{megabytes:>12.1}{files:>8}{threads:>9}{in_work:>9.0}{wait:>14.2}")
+    }
+}
+
+/// Of a Prometheus text.
+fn value(metrics: &str, name: &str) -> f64 {
+    let found = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    found.unwrap_or(0.0)
+}
+
+/// Megabytes a second, by least squares.
+fn slope(samples: &[Sample]) -> f64 {
+    let count = samples.len().max(1) as f64;
+    let mean = |of: fn(&Sample) -> f64| samples.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|s| s.seconds), mean(|s| s.megabytes));
+    let above: f64 = samples.iter().map(|s| (s.seconds - x) * (s.megabytes - y)).sum();
+    let below: f64 = samples.iter().map(|s| (s.seconds - x).powi(2)).sum();
+    if below > 0.0 { above / below } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slope_of_a_line() {
+        let sample = |n: u32| Sample {
+            seconds: f64::from(n),
+            megabytes: 5.0 + 0.25 * f64::from(n),
+            files: 0,
+            threads: 0,
+            in_work: 0.0,
+            wait: 0.0,
+        };
+        let samples: Vec<Sample> = (0..10).map(sample).collect();
+        assert!((slope(&samples) - 0.25).abs() < 1e-9);
+        assert_eq!(slope(&[]), 0.0);
+    }
+}
