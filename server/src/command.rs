@@ -289,12 +289,14 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// JSON lines to stderr, of this crate only: what libraries log may hold URIs and values.
+/// JSON lines to stderr, of this crate only: what libraries log may hold URIs and values. At the level `trace`, the texts of
+/// statements, too, which hold none.
 fn start_log(level: tracing::Level) {
     use tracing_subscriber::filter::Targets;
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
     let ours = Targets::new().with_target("keepward_server", level);
+    let ours = if level == tracing::Level::TRACE { ours.with_target("sqlx::query", level) } else { ours };
     let lines =
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_target(false).with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first log.

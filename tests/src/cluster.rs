@@ -77,7 +77,7 @@ impl Cluster {
         standby.add_settings(&format!("unix_socket_directories = '{}'\n", standby.folder.path().display()));
         standby.restart();
         primary.add_settings("synchronous_standby_names = 'standby'\n");
-        primary.run("pg_ctl", &["-D", &primary.data(), "reload"]);
+        primary.reload();
         standby
     }
 
@@ -101,6 +101,11 @@ impl Cluster {
         let file = Path::new(&self.data()).join("postgresql.conf");
         let text = std::fs::read_to_string(&file).unwrap() + settings;
         std::fs::write(file, text).unwrap();
+    }
+
+    /// Takes over added settings, as far as that needs no restart.
+    pub fn reload(&self) {
+        self.run("pg_ctl", &["-D", &self.data(), "reload"]);
     }
 
     /// Starts it (again): on the port that it had, or on a free one.

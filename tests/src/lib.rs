@@ -8,6 +8,7 @@ mod cluster;
 mod front;
 mod mount;
 mod organisation;
+mod plans;
 mod raw;
 mod server;
 
@@ -16,5 +17,6 @@ pub use cluster::{Cluster, Durability, create_database};
 pub use front::Front;
 pub use mount::Mount;
 pub use organisation::{Organisation, PASSWORD, builder, client};
+pub use plans::{LOG_PLANS, postgres_scans, sqlite_scans};
 pub use raw::{Answer, Http, RawConnection};
 pub use server::{OwnServer, SharedServer, binary, command, database_url, is_pair, is_postgres, shared};

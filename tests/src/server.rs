@@ -1,5 +1,6 @@
 use crate::cluster::create_database;
-use std::io::{BufRead, BufReader, Read};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -82,11 +83,21 @@ impl SharedServer {
     }
 }
 
+const STATEMENT: &str = "db.statement";
+
+/// The statement that a line of the log is about.
+fn statement(entry: &serde_json::Value) -> Option<String> {
+    // A short one stands in the summary only.
+    let (whole, summary) = (entry.get(STATEMENT)?.as_str()?.trim(), entry["summary"].as_str()?);
+    Some(if whole.is_empty() { summary } else { whole }.to_owned())
+}
+
 /// A server of a test's own, ended when dropped.
 pub struct OwnServer {
     pub url: String,
     child: Child,
     log: Arc<Mutex<String>>,
+    statements: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl OwnServer {
@@ -116,27 +127,38 @@ impl OwnServer {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();
+        let mut statements = BTreeSet::new();
         loop {
             let mut line = String::new();
             if lines.read_line(&mut line).unwrap() == 0 {
                 child.wait().unwrap();
                 return Err(said);
             }
-            said.push_str(&line);
             let entry: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+            if let Some(statement) = entry.as_ref().and_then(statement) {
+                statements.insert(statement);
+                continue;
+            }
+            said.push_str(&line);
             if let Some(address) = entry.as_ref().and_then(|e| e["address"].as_str()) {
                 let scheme =
                     if settings.iter().any(|(name, _)| *name == "KEEPWARD_TLS_CERT") { "https" } else { "http" };
                 let url = format!("{scheme}://{address}");
                 let log = Arc::new(Mutex::new(said));
-                let copy = Arc::clone(&log);
+                let statements = Arc::new(Mutex::new(statements));
+                let (log_copy, statements_copy) = (Arc::clone(&log), Arc::clone(&statements));
                 std::thread::spawn(move || {
-                    let mut chunk = [0; 4096];
-                    while let Ok(length @ 1..) = lines.read(&mut chunk) {
-                        copy.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..length]));
+                    let mut line = String::new();
+                    while let Ok(1..) = lines.read_line(&mut line) {
+                        let found = if line.contains(STATEMENT) { serde_json::from_str(&line).ok() } else { None };
+                        match found.as_ref().and_then(statement) {
+                            Some(statement) => drop(statements_copy.lock().unwrap().insert(statement)),
+                            None => log_copy.lock().unwrap().push_str(&line),
+                        }
+                        line.clear();
                     }
                 });
-                return Ok(Self { url, child, log });
+                return Ok(Self { url, child, log, statements });
             }
         }
     }
@@ -149,7 +171,12 @@ impl OwnServer {
         Some(format!("http://{address}"))
     }
 
-    /// What it has logged so far.
+    /// The statements that it has logged so far, each once, where its log is at the level `trace`.
+    pub fn statements(&self) -> BTreeSet<String> {
+        self.statements.lock().unwrap().clone()
+    }
+
+    /// What it has logged so far, but for statements.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }

@@ -54,6 +54,12 @@ pub(crate) fn cargo(arguments: &[&str], environment: &[(String, String)]) -> Res
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command.current_dir(root()).args(arguments);
+    // What cargo told this program about itself would make some packages build again.
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+    {
+        command.env_remove(name);
+    }
     for (name, value) in environment {
         command.env(name, value);
     }
@@ -174,6 +180,14 @@ impl Stage {
     pub(crate) fn url(&self) -> Result<&str> {
         let found = self.environment.iter().find(|(name, _)| name == "KEEPWARD_TEST_URL");
         found.map(|(_, url)| url.as_str()).context("a stage without a server")
+    }
+}
+
+impl Stage {
+    /// Ends it; fails if it found something to say against the run.
+    pub(crate) fn end(mut self) -> Result<()> {
+        drop(self.child.stdin.take());
+        if self.child.wait()?.success() { Ok(()) } else { bail!("the servers of the run did not end well") }
     }
 }
 

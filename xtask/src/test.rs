@@ -15,7 +15,9 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
     get_packages()?;
     for (stage, binaries) in runs {
         println!("== tests on {stage}");
-        let stage = Stage::set(Profile::Dev, &binary, &[stage])?;
+        // What every test together makes the shared servers ask is explained when the run ends.
+        let explain: &[&str] = if filter.is_empty() && stage != "pair" { &["explain"] } else { &[] };
+        let stage = Stage::set(Profile::Dev, &binary, &[&[stage], explain].concat())?;
         let mut arguments: Vec<String> = match has_nextest {
             true => ["nextest", "run", "--locked", "--workspace", "--no-fail-fast"].map(str::to_owned).into(),
             false => ["test", "--locked", "--workspace"].map(str::to_owned).into(),
@@ -29,6 +31,7 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
         arguments.extend(filter.iter().map(|word| (*word).to_owned()));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         cargo(&arguments, &stage.environment)?;
+        stage.end()?;
     }
     // nextest runs no documentation tests.
     if has_nextest && filter.is_empty() { cargo(&["test", "--locked", "--workspace", "--doc"], &[]) } else { Ok(()) }

@@ -48,6 +48,22 @@ impl std::fmt::Debug for SealedBytes {
     }
 }
 
+/// Statements are logged at the level `trace`: their texts, which hold no values.
+fn statement_level() -> log::LevelFilter {
+    let is_on = tracing::enabled!(target: "sqlx::query", tracing::Level::TRACE);
+    if is_on { log::LevelFilter::Trace } else { log::LevelFilter::Off }
+}
+
+fn log_statements(options: &mut sea_orm::ConnectOptions) {
+    let level = statement_level();
+    options.sqlx_logging(level != log::LevelFilter::Off).sqlx_logging_level(level);
+    options.sqlx_slow_statements_logging_settings(log::LevelFilter::Off, std::time::Duration::MAX);
+}
+
+fn logged<O: sqlx::ConnectOptions>(options: O) -> O {
+    options.disable_statement_logging().log_statements(statement_level())
+}
+
 /// SQLite's primary result code, where that is what an error is about.
 fn sqlite_code(error: &sea_orm::DbErr) -> Option<u32> {
     use sea_orm::{DbErr, RuntimeErr};

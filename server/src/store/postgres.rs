@@ -83,7 +83,8 @@ pub(super) fn tuned(options: PgConnectOptions) -> PgConnectOptions {
 async fn connect(url: &PostgresUrl, connections: u32) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url.url.expose());
     options.max_connections(connections).min_connections(1).connect_timeout(CONNECT_TIME).acquire_timeout(CONNECT_TIME);
-    options.sqlx_logging(false).record_stmt_in_spans(false);
+    options.record_stmt_in_spans(false);
+    super::log_statements(&mut options);
     // Only what lay idle may have been cut off unnoticed.
     options.test_before_acquire_if_idle_for(Duration::from_millis(500));
     options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);

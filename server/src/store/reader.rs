@@ -99,11 +99,11 @@ impl Reader {
 async fn open(url: &DatabaseUrl) -> Result<Connection> {
     Ok(match url {
         DatabaseUrl::Sqlite(path) => {
-            let connection = sqlite::tuned(sqlite::address(path)?).disable_statement_logging().connect().await;
+            let connection = super::logged(sqlite::tuned(sqlite::address(path)?)).connect().await;
             Connection::Sqlite(connection.map_err(Error::unavailable)?)
         }
         DatabaseUrl::Postgres(url) => {
-            let connecting = postgres::tuned(url.options()?).disable_statement_logging();
+            let connecting = super::logged(postgres::tuned(url.options()?));
             let connection = tokio::time::timeout(CONNECT_TIME, connecting.connect()).await;
             let connection = connection.map_err(|_| Error::unavailable("the database does not answer"))?;
             Connection::Postgres(Box::new(connection.map_err(Error::unavailable)?))

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 pub(super) async fn connect(path: &Path, connections: u32) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(text(path));
-    options.max_connections(connections).min_connections(connections).sqlx_logging(false).test_before_acquire(false);
+    options.max_connections(connections).min_connections(connections).test_before_acquire(false);
     options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>).record_stmt_in_spans(false);
+    super::log_statements(&mut options);
     options.map_sqlx_sqlite_opts(tuned);
     sea_orm::Database::connect(options)
         .await

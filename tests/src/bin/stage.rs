@@ -1,8 +1,10 @@
 //! What a test run needs: `stage sqlite|postgres|pair|cluster` (`pair`: two servers on one PostgreSQL behind a
 //! front; `cluster`: a PostgreSQL without a server) starts it, prints it as lines of `NAME=value` and an empty one, and ends
-//! it when standard input ends. With `durable` the PostgreSQL keeps what it acknowledged in a crash, as a real one does.
+//! it when standard input ends. With `durable` the PostgreSQL keeps what it acknowledged in a crash, as a real one
+//! does. With `explain` it fails at the end if a statement of the shared servers searched no index.
 
-use keepward_tests::{Cluster, Durability, Front, OwnServer};
+use keepward_tests::{Cluster, Durability, Front, LOG_PLANS, OwnServer, postgres_scans, sqlite_scans};
+use std::collections::BTreeSet;
 use std::io::Read;
 
 fn main() {
@@ -10,14 +12,22 @@ fn main() {
     let folder = tempfile::Builder::new().prefix("keepward-test-").tempdir().unwrap();
     let data_dir = folder.path().join("data");
     let is_durable = std::env::args().nth(2).is_some_and(|word| word == "durable");
+    // A run whose statements are looked at when it ends.
+    let explains = std::env::args().nth(2).is_some_and(|word| word == "explain");
     let durability = if is_durable { Durability::Full } else { Durability::None };
     let cluster = match what.as_str() {
         "sqlite" => None,
         "postgres" | "pair" | "cluster" => Some(Cluster::start(durability)),
         _ => panic!("stage sqlite|postgres|pair|cluster [durable]"),
     };
+    if let (true, Some(cluster)) = (explains, &cluster) {
+        cluster.add_settings(LOG_PLANS);
+        cluster.reload();
+    }
     let cluster_url = cluster.as_ref().map(|cluster| cluster.url(""));
-    let start = || OwnServer::start_on(cluster_url.as_deref(), &data_dir, &[]).unwrap_or_else(|log| panic!("{log}"));
+    let settings: &[(&str, &str)] = if explains { &[("KEEPWARD_LOG", "trace")] } else { &[] };
+    let start =
+        || OwnServer::start_on(cluster_url.as_deref(), &data_dir, settings).unwrap_or_else(|log| panic!("{log}"));
     let mut servers = if what == "cluster" { Vec::new() } else { vec![start()] };
     let url = match what.as_str() {
         "cluster" => String::new(),
@@ -36,7 +46,25 @@ fn main() {
     }
     println!();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    let mut statements = BTreeSet::new();
     for server in servers {
+        statements.extend(server.statements());
         assert!(server.stop().success());
     }
+    if !explains {
+        return;
+    }
+    let scans = match &cluster {
+        Some(cluster) => postgres_scans(&cluster.log()),
+        None => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(sqlite_scans(&data_dir, &statements))
+        }
+    };
+    assert!(statements.len() > 50, "only {} statements were logged", statements.len());
+    for scan in &scans {
+        eprintln!("without an index: {scan}");
+    }
+    assert!(scans.is_empty(), "{} of {} statements search no index", scans.len(), statements.len());
+    eprintln!("{} statements, each of which searches an index", statements.len());
 }

@@ -1,0 +1,93 @@
+//! Whether every statement of a run searches an index, as the databases themselves plan it: SQLite is asked to explain each
+//! text that a server has logged, PostgreSQL writes the plan of each statement that it ran to its log.
+
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Tables that are read whole: a few rows, at start.
+const WHOLE: [&str; 3] = ["seaql_migrations", "key_record", "meta"];
+
+/// Statements that change or explain nothing about rows.
+fn has_plan(statement: &str) -> bool {
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].iter().any(|word| statement.starts_with(word))
+}
+
+/// What SQLite would read whole, and for which of these statements.
+pub async fn sqlite_scans(data_dir: &Path, statements: &BTreeSet<String>) -> BTreeSet<String> {
+    let url = format!("sqlite://{}?mode=ro", data_dir.join("keepward.db").display());
+    let database = Database::connect(url).await.unwrap();
+    let mut found = BTreeSet::new();
+    for statement in statements.iter().flat_map(|text| text.split("; ")).map(str::trim) {
+        if !has_plan(statement) || statement.contains("sqlite_master") {
+            continue;
+        }
+        let explain = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {statement}"));
+        for row in database.query_all_raw(explain).await.unwrap_or_else(|error| panic!("{statement}: {error}")) {
+            let step: String = row.try_get_by("detail").unwrap();
+            // A scan of values that the statement itself brings is none of a table.
+            let Some(table) = step.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next()) else { continue };
+            let is_brought = ["k", "range", "v", "CONSTANT", "(subquery"].contains(&table)
+                || table.bytes().all(|byte| byte.is_ascii_digit());
+            if !is_brought && !WHOLE.contains(&table) {
+                found.insert(format!("{step}: {statement:.300}"));
+            }
+        }
+    }
+    found
+}
+
+/// What PostgreSQL read whole, from its log: scans of tables, and of indexes without a condition.
+pub fn postgres_scans(log: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let (mut query, mut index): (&str, Option<&str>) = ("", None);
+    for line in log.lines() {
+        let text = line.trim_start();
+        let is_node = text.contains("(cost=");
+        // An index scan ends with the next node or the end of its plan; until then its condition has been said.
+        if (is_node || !line.starts_with('\t'))
+            && let Some(scan) = index.take()
+        {
+            found.insert(format!("{scan}: {query:.300}"));
+        }
+        if let Some(text) = text.strip_prefix("Query Text: ") {
+            query = text;
+        } else if text.starts_with("Index Cond:") {
+            index = None;
+        } else if is_node {
+            let node = text.trim_start_matches("-> ").trim_start().split("  (cost").next().unwrap_or_default();
+            let is_whole = node.contains("Seq Scan on");
+            let table = node.rsplit(" on ").next().unwrap_or_default().split(' ').next().unwrap_or_default();
+            let is_ours = !table.starts_with("pg_") && !WHOLE.iter().any(|name| table.contains(name));
+            if is_whole && is_ours {
+                found.insert(format!("{node}: {query:.300}"));
+            } else if node.contains("Index") && is_ours {
+                index = Some(node);
+            }
+        }
+    }
+    found
+}
+
+/// What makes a cluster write its plans down.
+pub const LOG_PLANS: &str = "session_preload_libraries = 'auto_explain'\nauto_explain.log_min_duration = 0\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_that_read_whole_tables_are_found() {
+        let plan = |node: &str, condition: &str| {
+            format!(
+                "2026-01-01 LOG:  duration: 0.1 ms  plan:\n\tQuery Text: SELECT 1\n\tLimit  (cost=0.1..1 rows=1 width=1)\n\t  ->  {node}  (cost=0.1..1 rows=1 width=1)\n{condition}"
+            )
+        };
+        let condition = "\t        Index Cond: (id = $1)\n";
+        assert!(postgres_scans(&plan("Index Scan using users_pkey on users t", condition)).is_empty());
+        assert_eq!(postgres_scans(&(plan("Index Scan using users_pkey on users t", "") + "2026 LOG: end")).len(), 1);
+        assert_eq!(postgres_scans(&plan("Seq Scan on users t", "\t        Filter: (id = $1)\n")).len(), 1);
+        assert!(postgres_scans(&plan("Seq Scan on key_record t", "")).is_empty());
+        assert!(postgres_scans(&plan("Seq Scan on pg_class c", "")).is_empty());
+    }
+}
