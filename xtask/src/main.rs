@@ -30,8 +30,8 @@ cargo xtask VERB
   bench [main|curves|growth|--record]
                  every figure of the design, beside a bare route; --record writes docs/performance/
   flames         flame graphs of a read and of a write (needs perf), into docs/performance/
-  soak [kills|load]
-                 hundreds of kills; an hour of mixed load
+  soak [kills|sqlite|postgres]
+                 hundreds of kills; half an hour of mixed load on each database
   status         list the operations of the document that still answer 501
 ";
 
@@ -69,11 +69,10 @@ fn verb() -> Result<()> {
             Ok(())
         }
         ["demo"] => demo::demo(),
-        ["soak"] => soak::soak(None, 60),
-        ["soak", part @ ("kills" | "load")] => soak::soak(Some(part), 60),
+        ["soak", parts @ ..] => soak::soak(parts),
         ["bench"] => bench::bench(None, false),
         ["bench", "--record"] => bench::bench(None, true),
-        ["bench", part] => bench::bench(Some(part), false),
+        ["bench", part @ ("main" | "curves" | "growth")] => bench::bench(Some(part), false),
         ["flames"] => bench::flames(),
         ["check"] => check::check(),
         ["test", filter @ ..] => test::test(filter),

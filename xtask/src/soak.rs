@@ -15,14 +15,17 @@ const POSTGRES_KILLS: u32 = 50;
 const RATE: &str = "400";
 const SAMPLE: Duration = Duration::from_secs(10);
 
-/// `part` is `kills`, `load` or nothing for both; the load lasts so many minutes.
-pub(crate) fn soak(part: Option<&str>, minutes: u64) -> Result<()> {
-    if part != Some("load") {
-        kills()?;
-    }
-    if part != Some("kills") {
-        for stage in ["sqlite", "postgres"] {
-            load(stage, Duration::from_secs(minutes * 60 / 2))?;
+/// How long the mixed load lasts on each database.
+const LOADED: Duration = Duration::from_secs(30 * 60);
+
+/// Everything, or what `parts` name: `kills`, `sqlite`, `postgres` (mixed load on that database).
+pub(crate) fn soak(parts: &[&str]) -> Result<()> {
+    let parts = if parts.is_empty() { &["kills", "sqlite", "postgres"] } else { parts };
+    for part in parts {
+        match *part {
+            "kills" => kills()?,
+            "sqlite" | "postgres" => load(part, LOADED)?,
+            other => bail!("no part {other}: kills, sqlite or postgres"),
         }
     }
     Ok(())
@@ -56,7 +59,7 @@ fn kills() -> Result<()> {
 /// A mixed load on one server; memory, files, threads and what waits, every ten seconds.
 fn load(stage: &str, duration: Duration) -> Result<()> {
     let binary = build(Profile::Bench)?;
-    let folder = TemporaryFolder::new("soak")?;
+    let folder = TemporaryFolder::new(&format!("soak-{stage}"))?;
     let cluster = match stage {
         "postgres" => Some(Stage::set(Profile::Bench, &binary, &["cluster", "durable"])?),
         _ => None,

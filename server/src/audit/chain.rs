@@ -59,7 +59,7 @@ impl Journal for Chains {
         drop(known);
         let (rows, heads) = self.extend(heads?, now, events);
         let script = statements(DbBackend::Sqlite, &rows, &heads).into_iter().reduce(join);
-        *locked(&self.linked) = heads.into_iter().map(|head| (head.org_id, head)).collect();
+        *locked(&self.linked) = heads;
         script
     }
 
@@ -86,25 +86,20 @@ impl Chains {
             transaction.execute_raw(statement).await?;
         }
         if transaction.get_database_backend() == DbBackend::Sqlite {
-            *locked(&self.linked) = heads.into_iter().map(|head| (head.org_id, head)).collect();
+            *locked(&self.linked) = heads;
         }
         Ok(())
     }
 
     /// The rows of events after these heads, and the heads after them.
-    fn extend(
-        &self,
-        mut heads: Heads,
-        now: Timestamp,
-        events: &[Event],
-    ) -> (Vec<audit_event::Model>, Vec<audit_head::Model>) {
+    fn extend(&self, mut heads: Heads, now: Timestamp, events: &[Event]) -> (Vec<audit_event::Model>, Heads) {
         let mut rows = Vec::with_capacity(events.len());
         for event in events {
             let row = self.next(heads.get(&event.chain), now, event);
             heads.insert(event.chain, head_of(&row));
             rows.push(row);
         }
-        (rows, heads.into_values().collect())
+        (rows, heads)
     }
 
     /// The heads of the events' chains. On PostgreSQL they are locked in the order of their ids, once a transaction, so
@@ -158,9 +153,10 @@ impl Chains {
 }
 
 /// What writes events and heads; SQLite takes the last events and the last heads as one.
-fn statements(backend: DbBackend, rows: &[audit_event::Model], heads: &[audit_head::Model]) -> Vec<Statement> {
+fn statements(backend: DbBackend, rows: &[audit_event::Model], heads: &Heads) -> Vec<Statement> {
+    let heads: Vec<audit_head::Model> = heads.values().cloned().collect();
     let mut statements: Vec<_> = rows.chunks(CHUNK).map(|rows| insert_statement(backend, rows)).collect();
-    let mut heads = heads;
+    let mut heads = heads.as_slice();
     if backend == DbBackend::Sqlite
         && let Some(events) = statements.pop()
     {

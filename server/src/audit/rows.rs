@@ -3,9 +3,8 @@
 use super::chain::wire;
 use crate::error::Result;
 use crate::store::entity::audit_event::{Column, Entity, Model};
-use crate::store::entity::audit_head;
 use keepward_api::{EventId, OrgId, Timestamp, types};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 /// What a query asks for; a text that can't be in the trail matches nothing.
@@ -37,33 +36,41 @@ pub async fn events(connection: &impl ConnectionTrait, org: OrgId, filter: &Filt
         query = query.filter(Column::Action.eq(action.as_str()));
     }
     if let Some(from) = filter.from {
-        query = query.filter(Column::Sequence.gte(first_since(connection, org, from.microseconds()).await?));
+        let begin = first_since(connection, org, from.microseconds()).await?;
+        query = query.filter(Column::Sequence.gte(begin)).filter(Column::CreatedAt.gte(from.microseconds()));
     }
     if let Some(to) = filter.to {
-        let end = to.microseconds().saturating_add(1);
-        query = query.filter(Column::Sequence.lt(first_since(connection, org, end).await?));
+        let end = first_since(connection, org, to.microseconds().saturating_add(1)).await?;
+        query = query.filter(Column::Sequence.lt(end)).filter(Column::CreatedAt.lte(to.microseconds()));
     }
     let rows = query.order_by_desc(Column::Sequence).limit(filter.limit).offset(filter.offset).all(connection).await?;
     Ok(rows.into_iter().map(|row| convert(org, row)).collect())
 }
 
-/// The sequence of a chain's first event that is not older than a time, or the one after its last. Times never go back
-/// within a chain, so that halving finds it.
+/// The sequence from which on a chain's events are not older than a time. Times never go back within a chain, so that
+/// halving finds it; where events were removed, the next one that is there speaks for them.
 async fn first_since(connection: &impl ConnectionTrait, org: OrgId, time: i64) -> Result<i64> {
-    let head = audit_head::Entity::find_by_id(org.0).one(connection).await?;
+    let newest = of_chain(org).order_by_desc(Column::Sequence).into_tuple().one(connection).await?;
+    let Some((newest, at)): Option<(i64, i64)> = newest else { return Ok(i64::MAX) };
+    if at < time {
+        return Ok(i64::MAX);
+    }
     // Every event before `low` is older; none from `high` on is.
-    let (mut low, mut high) = (1, head.map_or(1, |head| head.sequence + 1));
+    let (mut low, mut high) = (1, newest);
     while low < high {
         let middle = low + (high - low) / 2;
-        let of_middle = Entity::find_by_id((org.0, middle)).select_only().column(Column::CreatedAt);
-        let at: Option<i64> = of_middle.into_tuple().one(connection).await?;
-        match at {
-            Some(at) if at < time => low = middle + 1,
-            // One that was removed counts as young: what is left of the chain is shown rather than hidden.
+        let next = of_chain(org).filter(Column::Sequence.gte(middle)).order_by_asc(Column::Sequence);
+        match next.into_tuple::<(i64, i64)>().one(connection).await? {
+            Some((sequence, at)) if at < time => low = sequence + 1,
             _ => high = middle,
         }
     }
     Ok(low)
+}
+
+/// Places and times of a chain's events.
+fn of_chain(org: OrgId) -> Select<Entity> {
+    Entity::find().select_only().columns([Column::Sequence, Column::CreatedAt]).filter(Column::OrgId.eq(org.0))
 }
 
 fn convert(org: OrgId, row: Model) -> types::AuditEvent {

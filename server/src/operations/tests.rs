@@ -159,3 +159,62 @@ async fn a_slow_body_does_not_outlive_a_revocation() {
     let late = secrets::put(&scene.app, caller, found, params, Unread::new(async move { Ok(request) })).await;
     assert!(matches!(late, Err(Error::Unauthenticated { .. })));
 }
+
+/// Many changes that wait for one transaction: each sees what those before it did, whoever is refused leaves nothing, and
+/// the others share their statements.
+#[tokio::test]
+async fn units_of_one_batch_see_each_other() {
+    let scene = Scene::set().await;
+    scene.put("deleted").await;
+    let put = async |path: &'static str, who: &Arc<Credential>| {
+        let key = lookup::Secret { vault_id: scene.vault, path: path.parse().unwrap() };
+        let (caller, found) = scene.app.lookups.load(who, Some(&key), Timestamp::now(), HERE).await?;
+        let params = params::SecretPutParams { vault_id: scene.vault, path: key.path };
+        let request: types::PutSecretRequest = serde_json::from_value(serde_json::json!({"value": path})).unwrap();
+        let body = Unread::new(async move { Ok(request) });
+        secrets::put(&scene.app, caller, found.unwrap(), params, body).await.map(|put| put.into_inner().version)
+    };
+    let delete = async |path: &'static str| {
+        let found = scene.find(scene.app.database.readers(), &scene.owner, path).await;
+        let params = params::SecretDeleteParams { vault_id: scene.vault, path: path.parse().unwrap() };
+        secrets::delete(&scene.app, scene.caller().await, found, params).await
+    };
+    let transactions = || measured("keepward_commit_units_count");
+    let before = transactions();
+    let owner = &scene.owner;
+    // One path over and over, beside others, and beside one that is deleted and written at once.
+    let same = futures_util::future::join_all((0..12).map(|_| put("same", owner)));
+    let others = ["o/1", "o/2", "o/3", "o/4", "o/5", "o/6", "o/7", "o/8", "o/9"].map(|path| put(path, owner));
+    let (same, others, deleted, again, refused) = tokio::join!(
+        same,
+        futures_util::future::join_all(others),
+        delete("deleted"),
+        put("deleted", owner),
+        put("same", &scene.stranger),
+    );
+    let mut versions: Vec<i32> = same.into_iter().map(|version| version.unwrap()).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (1..=12).collect::<Vec<_>>());
+    assert!(others.into_iter().all(|version| version.unwrap() == 1));
+    assert!(deleted.is_ok() && again.unwrap() == 2);
+    assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
+    let taken = transactions() - before;
+    assert!(taken < 24.0, "24 changes took {taken} transactions");
+    for path in ["same", "o/1", "o/9"] {
+        let found = scene.find(scene.app.database.readers(), owner, path).await;
+        let params = params::SecretGetParams { vault_id: scene.vault, path: path.parse().unwrap() };
+        let read = secrets::get(&scene.app, scene.caller().await, found, params).await.unwrap().into_inner();
+        assert_eq!(read.value.expose(), path);
+    }
+    // A change of many others: the vault goes, and whoever still writes to it is refused.
+    let caller = scene.caller().await;
+    let key = lookup::Vault { vault_id: scene.vault };
+    let (_, found) = scene.app.lookups.load(owner, Some(&key), Timestamp::now(), HERE).await.unwrap();
+    let params = params::VaultDeleteParams { vault_id: scene.vault };
+    let (gone, late) =
+        tokio::join!(vaults::delete(&scene.app, caller, found.unwrap(), params), put("late", owner));
+    assert!(gone.is_ok());
+    assert!(late.is_ok() || matches!(late, Err(Error::NotFound { .. })), "{late:?}");
+    let found = scene.app.lookups.load(owner, Some(&key), Timestamp::now(), HERE).await.unwrap().1.unwrap();
+    assert!(matches!(found.may::<action::SeeVault>().and_then(|grant| found.release(&grant)), Err(Error::NotFound { .. })));
+}

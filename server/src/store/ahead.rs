@@ -25,7 +25,8 @@ pub trait Ahead: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = Result<Vec<Opaque>>> + Send + 'a>>;
 }
 
-/// The locks of the units so far, and whether all who took one share it: who meets one of them may see what those units change, and can't be read for ahead.
+/// The locks of the units so far, and whether all who took one share it: who meets one of them may see what those units
+/// change, and can't be read for ahead.
 #[derive(Default)]
 pub(super) struct Taken(HashMap<i64, bool>);
 

@@ -21,6 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Units in one transaction at most.
 const MAX_UNITS: usize = 256;
+/// Events in one script at most: each number of them has a text of its own.
+const MAX_SCRIPT: usize = 32;
 /// Of them, on PostgreSQL, those that may need a savepoint: more cost every other session.
 const MAX_SAVEPOINTS: usize = 64;
 /// How often a transaction is run again that another server was in the way of.
@@ -33,7 +35,9 @@ const TRANSACTION_TIME: Duration = Duration::from_secs(45);
 pub trait Change: Send + Sync + 'static {
     type Output: Send + 'static;
     fn apply(&self, unit: &mut Unit<'_>) -> impl Future<Output = Result<Self::Output>> + Send;
-    /// What no other server may change while this runs: every row that is read here to be changed.
+    /// What nobody else may change while this runs: every row that is read here to be changed, and whatever its decision
+    /// rests on. Names: `user`, `agent`, `key`, `token`, `vault` (its policies, too), each with an id; `secret` with a vault
+    /// and a path; `email` with an address, for whoever makes a user or makes one an operator.
     fn locks(&self) -> Vec<Lock>;
     /// What may be read for it before it runs, together with what others start from. Whatever that depends on is locked.
     fn ask(&self) -> Option<Opaque> {
@@ -66,7 +70,7 @@ impl<'a> Unit<'a> {
         self.transaction
     }
 
-    /// What was read for it ahead, once.
+    /// What was read for it ahead, once. A unit that takes it asks for no rows that others of its batch may add.
     pub fn take_read(&mut self) -> Option<Opaque> {
         self.read.take()
     }
@@ -117,7 +121,7 @@ impl Committer {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(1024);
         let works = Arc::new(AtomicBool::new(true));
-        let task = tokio::spawn(run(database, (journal, ahead), min_free_bytes, waiting, Arc::clone(&works)));
+        let task = tokio::spawn(run(database, Seams { journal, ahead }, min_free_bytes, waiting, Arc::clone(&works)));
         (Self { queue, works }, task)
     }
 
@@ -289,8 +293,12 @@ fn is_conflict(error: &Error) -> bool {
     code.is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "55P03"))
 }
 
-/// Who links events, and who reads ahead.
-type Seams = (Arc<dyn Journal>, Arc<dyn Ahead>);
+/// What others do in a transaction.
+#[derive(Clone)]
+struct Seams {
+    journal: Arc<dyn Journal>,
+    ahead: Arc<dyn Ahead>,
+}
 
 async fn run(
     database: Arc<Database>,
@@ -339,7 +347,7 @@ async fn transact(database: &Database, seams: &Seams, mut batch: Vec<Box<dyn Job
             Ok(Ok(())) => break true,
             Ok(Err(failure)) => failure,
             Err(_) => {
-                seams.0.settle(false);
+                seams.journal.settle(false);
                 Failure::Broken(Error::unavailable("the database does not answer"))
             }
         };
@@ -375,13 +383,16 @@ async fn attempt(
     savepoints: bool,
 ) -> Result<(), Failure> {
     let writer = database.writer().await.map_err(Failure::Broken)?;
-    if let Some(script) = script(&writer, seams.0.as_ref(), batch) {
-        let outcome = writer.execute_raw(script).await;
-        seams.0.settle(outcome.is_ok());
-        let Err(error) = outcome else { return Ok(()) };
+    if let Some(script) = script(&writer, seams.journal.as_ref(), batch) {
+        let outcome = writer.query_one_raw(script).await;
+        seams.journal.settle(matches!(outcome, Ok(Some(_))));
+        let error = match outcome {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => Error::unavailable("a transaction ended before its end"),
+            Err(error) => error.into(),
+        };
         // Where it stopped, the transaction is still open; its connection is not to be used again.
         database.give_up_writer().await;
-        let error = error.into();
         return Err(if is_taken(&error) { Failure::Conflict(error) } else { Failure::Broken(error) });
     }
     let immediate =
@@ -397,26 +408,29 @@ async fn attempt(
             Err(failure)
         }
     };
-    seams.0.settle(outcome.is_ok());
+    seams.journal.settle(outcome.is_ok());
     outcome
 }
 
 /// A whole transaction as one statement: where SQLite is only to record events, each way to its thread and back would cost
-/// as much as the events.
+/// as much as the events. Its one row is the proof that all of it was run.
 fn script(writer: &DatabaseConnection, journal: &dyn Journal, batch: &[Box<dyn Job>]) -> Option<Statement> {
     if writer.get_database_backend() != DbBackend::Sqlite {
         return None;
     }
+    if batch.len() > MAX_SCRIPT {
+        return None;
+    }
     let events: Vec<Event> = batch.iter().map(|job| job.event().cloned()).collect::<Option<_>>()?;
     let mut script = journal.script(Timestamp::now(), &events)?;
-    script.sql = format!("BEGIN IMMEDIATE; {}; COMMIT", script.sql);
+    script.sql = format!("BEGIN IMMEDIATE; {}; COMMIT; SELECT 1", script.sql);
     Some(script)
 }
 
 /// Everything between BEGIN and COMMIT: locks, what was asked for, units, what they add, events.
 async fn fill(
     transaction: &DatabaseTransaction,
-    (journal, ahead): &Seams,
+    seams: &Seams,
     batch: &mut [Box<dyn Job>],
     savepoints: bool,
 ) -> Result<(), Failure> {
@@ -424,7 +438,7 @@ async fn fill(
     if transaction.get_database_backend() == DbBackend::Postgres
         && let Some(locks) = lock::statement(locks.concat())
     {
-        transaction.execute_unprepared(&locks).await.map_err(|error| match error.into() {
+        transaction.execute_raw(locks).await.map_err(|error| match error.into() {
             // Locks that were not free in time, one by one or all together: nothing was done yet.
             Failure::Broken(error) => Failure::Conflict(error),
             other => other,
@@ -432,7 +446,7 @@ async fn fill(
     }
     // With savepoints each unit is for itself, so that it can be undone.
     let questions = if savepoints { Vec::new() } else { questions(batch, &locks) };
-    let mut read = read_ahead(transaction, ahead.as_ref(), questions).await?.into_iter();
+    let mut read = read_ahead(transaction, seams.ahead.as_ref(), questions).await?.into_iter();
     let now = Timestamp::now();
     let (mut events, mut inserts) = (Vec::new(), Inserts::default());
     for job in batch.iter_mut() {
@@ -467,7 +481,7 @@ async fn fill(
     }
     write(transaction, &mut inserts).await?;
     if !events.is_empty() {
-        journal.link(transaction, now, &events).await.map_err(|error| match is_taken(&error) {
+        seams.journal.link(transaction, now, &events).await.map_err(|error| match is_taken(&error) {
             // Another process has written an event in this one's place.
             true => Failure::Conflict(error),
             false => error.into(),
@@ -490,18 +504,24 @@ async fn read_ahead(
 ) -> Result<Vec<Option<Opaque>>, Failure> {
     let who: Vec<bool> = questions.iter().map(Option::is_some).collect();
     let asked: Vec<Opaque> = questions.into_iter().flatten().collect();
-    let found = if asked.is_empty() { Vec::new() } else { ahead.read(transaction, asked).await? };
+    let count = asked.len();
+    let found = if asked.is_empty() { Ok(Vec::new()) } else { ahead.read(transaction, asked).await };
+    let found = found.map_err(each_for_itself)?;
+    if found.len() != count {
+        return Err(Failure::Broken(Error::internal("not one answer a question")));
+    }
     let mut found = found.into_iter();
     Ok(who.into_iter().map(|asks| if asks { found.next() } else { None }).collect())
 }
 
 /// Writes the rows that units have added so far.
 async fn write(transaction: &DatabaseTransaction, inserts: &mut Inserts) -> Result<(), Failure> {
-    inserts.write(transaction).await.map_err(|error| match is_taken(&error) {
-        // One of them can't be written: each for itself, they show which.
-        true => Failure::NeedsSavepoints,
-        false => error.into(),
-    })
+    inserts.write(transaction).await.map_err(each_for_itself)
+}
+
+/// What failed for all of them may be the fault of one: each for itself, they show whose.
+fn each_for_itself(error: Error) -> Failure {
+    if is_conflict(&error) || is_fatal(&error) { error.into() } else { Failure::NeedsSavepoints }
 }
 
 /// A unique key that somebody else has taken: SQLite's CONSTRAINT (19), or PostgreSQL's unique violation.

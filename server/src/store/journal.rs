@@ -89,7 +89,7 @@ pub trait Journal: Send + Sync + 'static {
         now: Timestamp,
         events: &'a [Event],
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
-    /// The same as one statement, where SQLite's heads are known already.
+    /// The same as one statement, where SQLite's heads are known already; whoever runs it says what became of it.
     fn script(&self, now: Timestamp, events: &[Event]) -> Option<Statement>;
     /// What became of the transaction whose events were linked last.
     fn settle(&self, committed: bool);

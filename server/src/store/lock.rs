@@ -2,6 +2,7 @@
 //! all its units at once and in order, so that no two servers ever wait for each other. SQLite has one writer, and needs
 //! none.
 
+use sea_orm::{DbBackend, Statement};
 use sha2::{Digest, Sha256};
 
 /// A lock on a name, held until the transaction ends.
@@ -38,16 +39,19 @@ fn key(kind: &str, name: &[u8]) -> i64 {
     i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// The statement that takes them, one after the other; `None` where there are none.
-pub(super) fn statement(mut locks: Vec<Lock>) -> Option<String> {
+/// The statement that takes them, one after the other; `None` where there are none. The keys are values, not text: a log of
+/// statements tells nobody whose they are.
+pub(super) fn statement(mut locks: Vec<Lock>) -> Option<Statement> {
+    const TAKE: &str = "SELECT CASE WHEN l.shared THEN pg_advisory_xact_lock_shared(l.key) ELSE pg_advisory_xact_lock(l.key) END \
+        FROM unnest(string_to_array($1, ',')::bigint[], string_to_array($2, ',')::boolean[]) AS l(key, shared)";
     locks.sort_unstable();
     locks.dedup_by_key(|lock| lock.key);
-    let calls = locks.iter().map(|lock| match lock.is_shared {
-        true => format!("pg_advisory_xact_lock_shared({})", lock.key),
-        false => format!("pg_advisory_xact_lock({})", lock.key),
-    });
-    let calls: Vec<String> = calls.collect();
-    (!calls.is_empty()).then(|| format!("SELECT {}", calls.join(", ")))
+    if locks.is_empty() {
+        return None;
+    }
+    let list = |of: fn(&Lock) -> String| locks.iter().map(of).collect::<Vec<_>>().join(",");
+    let values = [list(|lock| lock.key.to_string()).into(), list(|lock| lock.is_shared.to_string()).into()];
+    Some(Statement::from_sql_and_values(DbBackend::Postgres, TAKE, values))
 }
 
 #[cfg(test)]
@@ -60,7 +64,7 @@ mod tests {
         assert_eq!(statement(vec![]), None);
         assert_eq!(statement(vec![a, b, a]), statement(vec![b, a]));
         let both = statement(vec![Lock::shared("x", b"a"), a]).unwrap();
-        assert_eq!(both, format!("SELECT pg_advisory_xact_lock({})", a.key));
+        assert_eq!(both.values.unwrap().0, [a.key.to_string().into(), "false".into()]);
         assert_ne!(Lock::exclusive("x", b"a"), Lock::exclusive("y", b"a"));
     }
 }

@@ -57,11 +57,12 @@ fn statement_level() -> log::LevelFilter {
 fn log_statements(options: &mut sea_orm::ConnectOptions) {
     let level = statement_level();
     options.sqlx_logging(level != log::LevelFilter::Off).sqlx_logging_level(level);
-    options.sqlx_slow_statements_logging_settings(log::LevelFilter::Off, std::time::Duration::MAX);
+    options.sqlx_slow_statements_logging_settings(level, std::time::Duration::MAX);
 }
 
 fn logged<O: sqlx::ConnectOptions>(options: O) -> O {
-    options.disable_statement_logging().log_statements(statement_level())
+    let level = statement_level();
+    options.log_statements(level).log_slow_statements(level, std::time::Duration::MAX)
 }
 
 /// SQLite's primary result code, where that is what an error is about.

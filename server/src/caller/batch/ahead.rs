@@ -1,3 +1,5 @@
+//! The lookups that units repeat, read for a whole batch of them.
+
 use super::MAX_ASKS;
 use super::rows::{Ask, Query};
 use crate::caller::rows::query_on;
@@ -8,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// The lookups that units repeat, for all units of a batch together.
+/// Reads for the committer what its units start from.
 pub struct UnitLookups(pub Arc<Keyring>);
 
 impl Ahead for UnitLookups {

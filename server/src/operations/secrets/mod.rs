@@ -22,7 +22,7 @@ pub(crate) async fn get(
     found: Found<lookup::Secret>,
     params: params::SecretGetParams,
 ) -> Result<Recorded<types::SecretResponse>> {
-    let grant = found.may::<action::ReadSecret>()?;
+    let grant = Arc::new(found.may::<action::ReadSecret>()?);
     let mut row = found.release(&grant)?;
     loop {
         let location = convert::location(caller.session().org, &params.path, &row.version);
@@ -31,9 +31,10 @@ pub(crate) async fn get(
         let event = convert::event(&caller, actions::SECRET_GET, row.secret.id, grant.key());
         let recorded = match row.version.max_access_count {
             None => Some(app.committer.record(event).await?),
-            Some(_) => counted(
-                app.committer.commit(CountRead { version: row.version.clone(), event, locks: grant.locks() }).await,
-            )?,
+            Some(_) => {
+                let (keyring, grant, version) = (Arc::clone(&app.keyring), Arc::clone(&grant), row.version.clone());
+                counted(app.committer.commit(CountRead { keyring, grant, version, event }).await)?
+            }
         };
         if let Some(recorded) = recorded {
             let answer = convert::response(row.secret, row.version, value)?;
@@ -54,17 +55,22 @@ fn counted(outcome: Result<Recorded<()>>) -> Result<Option<Recorded<()>>> {
 
 /// One read of a version that allows only so many.
 struct CountRead {
+    keyring: Arc<Keyring>,
+    grant: Arc<Grant<action::ReadSecret>>,
     version: secret_version::Model,
     event: Event,
-    locks: Vec<Lock>,
 }
 
 impl Change for CountRead {
     type Output = ();
     fn locks(&self) -> Vec<Lock> {
-        self.locks.clone()
+        self.grant.locks()
+    }
+    fn ask(&self) -> Option<Opaque> {
+        self.grant.ask()
     }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
+        self.grant.repeat(unit, &self.keyring).await?;
         if !rows::count_read(unit, &self.version).await? {
             return Err(Error::Gone { detail: "This version can't be read any more.", resource: None });
         }
