@@ -5,7 +5,7 @@ use keepward_server::command::{Arguments, run};
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
-/// A sixth of the time of a loaded server was the allocator of glibc; SQLite takes its memory here as well.
+/// A sixth of the time of a loaded server was the allocator of glibc.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -211,10 +211,12 @@ async fn units_of_one_batch_see_each_other() {
     let key = lookup::Vault { vault_id: scene.vault };
     let (_, found) = scene.app.lookups.load(owner, Some(&key), Timestamp::now(), HERE).await.unwrap();
     let params = params::VaultDeleteParams { vault_id: scene.vault };
-    let (gone, late) =
-        tokio::join!(vaults::delete(&scene.app, caller, found.unwrap(), params), put("late", owner));
+    let (gone, late) = tokio::join!(vaults::delete(&scene.app, caller, found.unwrap(), params), put("late", owner));
     assert!(gone.is_ok());
     assert!(late.is_ok() || matches!(late, Err(Error::NotFound { .. })), "{late:?}");
     let found = scene.app.lookups.load(owner, Some(&key), Timestamp::now(), HERE).await.unwrap().1.unwrap();
-    assert!(matches!(found.may::<action::SeeVault>().and_then(|grant| found.release(&grant)), Err(Error::NotFound { .. })));
+    assert!(matches!(
+        found.may::<action::SeeVault>().and_then(|grant| found.release(&grant)),
+        Err(Error::NotFound { .. })
+    ));
 }
