@@ -5,8 +5,10 @@ use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Tables that are read whole: a few rows, at start.
-const WHOLE: [&str; 3] = ["seaql_migrations", "key_record", "meta"];
+/// Tables that are read whole: a few rows, at start; and one row a chain, by `audit head` and `audit verify`.
+const WHOLE: [&str; 4] = ["seaql_migrations", "key_record", "meta", "audit_head"];
+/// What `audit verify`, a command of the host, asks of the whole trail, which it then walks.
+const WALK: &str = "SELECT DISTINCT \"audit_event\".\"org_id\"";
 
 /// Statements that change or explain nothing about rows.
 fn has_plan(statement: &str) -> bool {
@@ -42,6 +44,7 @@ pub async fn sqlite_scans(data_dir: &Path, statements: &BTreeSet<String>) -> BTr
 pub fn postgres_scans(log: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let (mut query, mut index): (&str, Option<&str>) = ("", None);
+    let mut is_servers = false;
     for line in log.lines() {
         let text = line.trim_start();
         let is_node = text.contains("(cost=");
@@ -51,8 +54,14 @@ pub fn postgres_scans(log: &str) -> BTreeSet<String> {
         {
             found.insert(format!("{scan}: {query:.300}"));
         }
+        if !line.starts_with('\t') {
+            is_servers = line.starts_with(SERVER);
+        }
         if let Some(text) = text.strip_prefix("Query Text: ") {
             query = text;
+            is_servers &= !query.starts_with(WALK) && !query.contains(ANY_USER);
+        } else if !is_servers {
+            continue;
         } else if text.starts_with("Index Cond:") {
             index = None;
         } else if is_node {
@@ -70,8 +79,14 @@ pub fn postgres_scans(log: &str) -> BTreeSet<String> {
     found
 }
 
-/// What makes a cluster write its plans down.
-pub const LOG_PLANS: &str = "session_preload_libraries = 'auto_explain'\nauto_explain.log_min_duration = 0\n";
+/// Whether there is any user at all: one row, whichever comes first.
+const ANY_USER: &str = "FROM \"users\" LIMIT";
+
+/// What makes a cluster write its plans down, each with the name of the program whose statement it is.
+pub const LOG_PLANS: &str =
+    "session_preload_libraries = 'auto_explain'\nauto_explain.log_min_duration = 0\nlog_line_prefix = '%a|'\n";
+/// The server's name there.
+const SERVER: &str = "keepward|";
 
 #[cfg(test)]
 mod tests {
@@ -81,14 +96,18 @@ mod tests {
     fn plans_that_read_whole_tables_are_found() {
         let plan = |node: &str, condition: &str| {
             format!(
-                "2026-01-01 LOG:  duration: 0.1 ms  plan:\n\tQuery Text: SELECT 1\n\tLimit  (cost=0.1..1 rows=1 width=1)\n\t  ->  {node}  (cost=0.1..1 rows=1 width=1)\n{condition}"
+                "keepward|LOG:  duration: 0.1 ms  plan:\n\tQuery Text: SELECT 1\n\tLimit  (cost=0.1..1 rows=1 width=1)\n\t  ->  {node}  (cost=0.1..1 rows=1 width=1)\n{condition}"
             )
         };
         let condition = "\t        Index Cond: (id = $1)\n";
         assert!(postgres_scans(&plan("Index Scan using users_pkey on users t", condition)).is_empty());
-        assert_eq!(postgres_scans(&(plan("Index Scan using users_pkey on users t", "") + "2026 LOG: end")).len(), 1);
+        assert_eq!(
+            postgres_scans(&(plan("Index Scan using users_pkey on users t", "") + "keepward|LOG: end")).len(),
+            1
+        );
         assert_eq!(postgres_scans(&plan("Seq Scan on users t", "\t        Filter: (id = $1)\n")).len(), 1);
         assert!(postgres_scans(&plan("Seq Scan on key_record t", "")).is_empty());
         assert!(postgres_scans(&plan("Seq Scan on pg_class c", "")).is_empty());
+        assert!(postgres_scans(&plan("Seq Scan on users t", "").replace(SERVER, "psql|")).is_empty());
     }
 }

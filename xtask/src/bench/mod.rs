@@ -64,7 +64,9 @@ pub(crate) fn bench(part: Option<&str>, record: bool) -> Result<()> {
         std::fs::create_dir_all(&docs)?;
         std::fs::write(docs.join("bench.json"), &text)?;
         plots::draw(&summary, &docs)?;
-        std::fs::write(docs.join("tables.md"), report::tables(&summary))?;
+        let page = root().join("docs/performance.md");
+        let text = report::between_marks(&std::fs::read_to_string(&page)?, &report::tables(&summary))?;
+        std::fs::write(page, text)?;
     }
     let open = report::below_floor(&summary);
     if open.is_empty() { Ok(()) } else { bail!("below the floor: {}", open.join("; ")) }

@@ -1,6 +1,6 @@
 //! Tables of what was measured, and the floors of the design.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::process::Command;
@@ -164,9 +164,27 @@ pub(super) fn tables(summary: &Value) -> String {
     text
 }
 
+/// A page with new figures in the place that is marked for them.
+pub(super) fn between_marks(page: &str, figures: &str) -> Result<String> {
+    const BEGIN: &str = "<!-- figures: written by `cargo xtask bench --record` -->\n";
+    const END: &str = "<!-- end of figures -->";
+    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = parts.context("docs/performance.md has no marks for the figures")?;
+    Ok(format!("{before}{BEGIN}\n{figures}\n{END}{after}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_take_the_place_of_older_ones() {
+        let page = "a\n<!-- figures: written by `cargo xtask bench --record` -->\nold\n<!-- end of figures -->\nb\n";
+        let once = between_marks(page, "new\n").unwrap();
+        assert!(once.starts_with("a\n") && once.ends_with("\nb\n") && once.contains("new") && !once.contains("old"));
+        assert_eq!(between_marks(&once, "new\n").unwrap(), once);
+        assert!(between_marks("no marks", "new").is_err());
+    }
 
     #[test]
     fn what_is_below_its_floor_is_named() {
