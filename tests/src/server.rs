@@ -3,7 +3,6 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The one server of a test run.
@@ -96,8 +95,8 @@ fn statement(entry: &serde_json::Value) -> Option<String> {
 pub struct OwnServer {
     pub url: String,
     child: Child,
-    log: Arc<Mutex<String>>,
-    statements: Arc<Mutex<BTreeSet<String>>>,
+    /// A file: whoever reads a pipe takes processor time from what is tested.
+    log: tempfile::NamedTempFile,
 }
 
 impl OwnServer {
@@ -112,10 +111,6 @@ impl OwnServer {
     }
 
     /// The same, on a database of its own in that cluster, or on SQLite.
-    #[expect(
-        clippy::zombie_processes,
-        reason = "the child of a server that started is waited for by stop, kill or drop"
-    )]
     pub fn start_on(cluster: Option<&str>, data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
         if let Some(cluster) = cluster {
             // There already after the first start on this folder.
@@ -123,62 +118,45 @@ impl OwnServer {
         }
         let mut command = command_on(cluster, data_dir);
         command.env("KEEPWARD_LISTEN", "127.0.0.1:0").env("KEEPWARD_RATE_LIMIT", "off");
-        command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        let mut statements = BTreeSet::new();
+        let log = tempfile::Builder::new().prefix("keepward-log-").tempfile().unwrap();
+        command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(log.reopen().unwrap());
+        let mut server = Self { url: String::new(), child: command.spawn().unwrap(), log };
         loop {
-            let mut line = String::new();
-            if lines.read_line(&mut line).unwrap() == 0 {
-                child.wait().unwrap();
-                return Err(said);
+            let has_ended = server.child.try_wait().unwrap().is_some();
+            if let Some(address) = server.said("address") {
+                let is_tls = settings.iter().any(|(name, _)| *name == "KEEPWARD_TLS_CERT");
+                server.url = format!("{}://{address}", if is_tls { "https" } else { "http" });
+                return Ok(server);
             }
-            let entry: Option<serde_json::Value> = serde_json::from_str(&line).ok();
-            if let Some(statement) = entry.as_ref().and_then(statement) {
-                statements.insert(statement);
-                continue;
+            if has_ended {
+                return Err(server.log());
             }
-            said.push_str(&line);
-            if let Some(address) = entry.as_ref().and_then(|e| e["address"].as_str()) {
-                let scheme =
-                    if settings.iter().any(|(name, _)| *name == "KEEPWARD_TLS_CERT") { "https" } else { "http" };
-                let url = format!("{scheme}://{address}");
-                let log = Arc::new(Mutex::new(said));
-                let statements = Arc::new(Mutex::new(statements));
-                let (log_copy, statements_copy) = (Arc::clone(&log), Arc::clone(&statements));
-                std::thread::spawn(move || {
-                    let mut line = String::new();
-                    while let Ok(1..) = lines.read_line(&mut line) {
-                        let found = if line.contains(STATEMENT) { serde_json::from_str(&line).ok() } else { None };
-                        match found.as_ref().and_then(statement) {
-                            Some(statement) => drop(statements_copy.lock().unwrap().insert(statement)),
-                            None => log_copy.lock().unwrap().push_str(&line),
-                        }
-                        line.clear();
-                    }
-                });
-                return Ok(Self { url, child, log, statements });
-            }
+            std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// The first word of a name in its log.
+    fn said(&self, name: &str) -> Option<String> {
+        let log = self.log();
+        let entries = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        entries.filter_map(|entry| Some(entry[name].as_str()?.to_owned())).next()
     }
 
     /// Where it answers `/metrics`, if it was told to.
     pub fn metrics_url(&self) -> Option<String> {
-        let log = self.log();
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let address = lines.filter_map(|line| Some(line["metrics_address"].as_str()?.to_owned())).next()?;
-        Some(format!("http://{address}"))
+        self.said("metrics_address").map(|address| format!("http://{address}"))
     }
 
     /// The statements that it has logged so far, each once, where its log is at the level `trace`.
     pub fn statements(&self) -> BTreeSet<String> {
-        self.statements.lock().unwrap().clone()
+        let lines = BufReader::new(self.log.reopen().unwrap()).lines().map_while(Result::ok);
+        let lines = lines.filter(|line| line.contains(STATEMENT));
+        lines.filter_map(|line| statement(&serde_json::from_str(&line).ok()?)).collect()
     }
 
-    /// What it has logged so far, but for statements.
+    /// What it has logged so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap()).into_owned()
     }
 
     pub fn pid(&self) -> u32 {

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Cargo's profiles, as far as they are used here.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,30 +94,26 @@ impl Server {
             command.env_remove(name);
         }
         command.env("KEEPWARD_LISTEN", "127.0.0.1:0").env("KEEPWARD_DATA_DIR", data_dir).envs(settings.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        // To a file: whoever reads a pipe takes processor time from what is measured.
+        let log = data_dir.with_extension("log");
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(std::fs::File::create(&log)?);
         let mut child = command.spawn().with_context(|| binary.display().to_string())?;
-        let mut lines = BufReader::new(child.stderr.take().context("stderr")?);
-        let (mut said, mut metrics_address) = (String::new(), None);
         loop {
-            let mut line = String::new();
-            if lines.read_line(&mut line)? == 0 {
-                bail!("the server did not start: {said}");
-            }
-            said.push_str(&line);
-            let entry: Option<serde_json::Value> = serde_json::from_str(&line).ok();
-            if let Some(address) = entry.as_ref().and_then(|entry| entry["metrics_address"].as_str()) {
-                metrics_address = Some(address.to_owned());
-            }
-            if let Some(address) = entry.as_ref().and_then(|entry| entry["address"].as_str()) {
-                let url = format!("http://{address}");
-                // The log goes on; nobody may block on it.
-                std::thread::spawn(move || {
-                    let mut sink = [0; 4096];
-                    while let Ok(1..) = lines.read(&mut sink) {}
-                });
+            let has_ended = child.try_wait()?.is_some();
+            let said = said();
+            let entries: Vec<serde_json::Value> =
+                said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            let find = |name: &str| entries.iter().find_map(|entry| entry[name].as_str()).map(str::to_owned);
+            if let Some(address) = find("address") {
+                let (url, metrics_address) = (format!("http://{address}"), find("metrics_address"));
                 let start_milliseconds = started.elapsed().as_secs_f64() * 1000.0;
                 return Ok(Self { url, start_milliseconds, metrics_address, child });
             }
+            if has_ended {
+                bail!("the server did not start: {said}");
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
