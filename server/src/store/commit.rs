@@ -309,6 +309,8 @@ async fn run(
 ) {
     let max_changes = if database.backend() == DbBackend::Postgres { MAX_SAVEPOINTS } else { MAX_UNITS };
     while let Some((since, first)) = waiting.recv().await {
+        // Whoever is about to come comes along; nobody is waited for.
+        tokio::task::yield_now().await;
         let mut changes = usize::from(first.event().is_none());
         let mut batch = vec![first];
         while batch.len() < MAX_UNITS

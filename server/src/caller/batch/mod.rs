@@ -93,8 +93,18 @@ async fn fetch(reader: &mut Reader, keyring: &Keyring, asks: &[Ask]) -> Result<V
 async fn work(mut reader: Reader, keyring: Arc<Keyring>, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
     loop {
         let mut batch = Vec::with_capacity(MAX_ASKS);
-        if waiting.lock().await.recv_many(&mut batch, MAX_ASKS).await == 0 {
-            return;
+        {
+            let mut waiting = waiting.lock().await;
+            if waiting.recv_many(&mut batch, 1).await == 0 {
+                return;
+            }
+            // Whoever is about to ask comes along.
+            tokio::task::yield_now().await;
+            while batch.len() < MAX_ASKS
+                && let Ok(next) = waiting.try_recv()
+            {
+                batch.push(next);
+            }
         }
         let (waited, begun) = (batch.first().map(|oldest| oldest.since.elapsed()).unwrap_or_default(), Instant::now());
         let (asks, answers): (Vec<Ask>, Vec<_>) = batch.into_iter().map(|one| (one.ask, one.answer)).unzip();
