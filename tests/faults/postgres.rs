@@ -18,6 +18,13 @@ pub fn start(url: &str, data_dir: &Path, settings: &[(&str, &str)]) -> Result<Ow
     OwnServer::start_on(None, data_dir, &[&[("KEEPWARD_DATABASE_URL", url)], settings].concat())
 }
 
+/// Every chain is whole.
+pub fn verify(data: &Path, url: &str) {
+    let mut verify = keepward_tests::command(data);
+    let output = verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", url).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// Waits until the server answers that it is healthy, or not.
 pub async fn wait_for_health(url: &str, status: &str) {
     let (http, bound) = (Http::new(url), Instant::now() + Duration::from_secs(60));
@@ -189,12 +196,6 @@ async fn a_postgres_that_stops_and_is_killed_loses_nothing() {
     let organisation = Organisation::on(&server.url).await;
     let vault = organisation.vault().await;
     let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
-    let verify = || {
-        let mut verify = keepward_tests::command(&data);
-        let output = verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", &url).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    };
-
     cluster.stop("fast");
     wait_for_health(&server.url, "degraded").await;
     let token = organisation.owner_token.as_str();
@@ -214,14 +215,11 @@ async fn a_postgres_that_stops_and_is_killed_loses_nothing() {
         cluster.kill();
         cluster.restart();
         // It goes on by itself.
-        let (killed, bound) = (acknowledged::count(folder.path()), Instant::now() + Duration::from_secs(20));
-        while acknowledged::count(folder.path()) < killed + 10 {
-            assert!(Instant::now() < bound, "no write is acknowledged after a kill: {}", server.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let killed = acknowledged::count(folder.path());
+        acknowledged::wait_for_more(folder.path(), killed, 10, || server.log()).await;
         writers.stop().await;
         assert!(acknowledged::count(folder.path()) > before);
-        verify();
+        verify(&data, &url);
     }
     acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
 }
@@ -261,7 +259,5 @@ async fn a_failover_to_a_synchronous_standby_loses_nothing() {
     }
     writers.stop().await;
     acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
-    let mut verify = keepward_tests::command(&data);
-    let output = verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", &url).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    verify(&data, &url);
 }

@@ -1,19 +1,12 @@
 //! PostgreSQL that is full, slow, at odds with others, or cuts its connections.
 
 use crate::acknowledged::{self, Writers};
-use crate::postgres::{run, start, wait_for_health};
+use crate::postgres::{run, start, verify, wait_for_health};
 use keepward::types::PolicyPermission::{Read, Write};
 use keepward_tests::{Answer, Cluster, Durability, Mount, Organisation, OwnServer, builder, is_postgres};
 use sea_orm::{ConnectionTrait, Database, TransactionTrait};
 use serde_json::json;
-use std::path::Path;
 use std::time::{Duration, Instant};
-
-fn verify(data: &Path, url: &str) {
-    let mut verify = keepward_tests::command(data);
-    let output = verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", url).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-}
 
 async fn put(organisation: &Organisation, vault: keepward::VaultId, path: &str) -> Answer {
     let (path, body) = (format!("/v1/vaults/{vault}/secrets/{path}"), json!({"value": "v"}));
