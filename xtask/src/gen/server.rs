@@ -308,7 +308,8 @@ fn arms(operations: &[Operation]) -> Vec<TokenStream> {
         let allow = allow.into_iter().collect::<Vec<_>>().join(", ");
         let methods = operations.iter().map(|operation| {
             let (method, name) = (&operation.method, operation.ident());
-            quote!(#method => Routed::Answered(#name(app, incoming, #(#names),*).await))
+            // Boxed: a request is then not as large as the largest operation, each time that it is moved.
+            quote!(#method => Routed::Answered(Box::pin(#name(app, incoming, #(#names),*)).await))
         });
         quote! {
             [#(#patterns),*] #guard => match method.as_str() {

@@ -2376,108 +2376,146 @@ pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> R
     match segments {
         ["v1", "admin", "chains"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(chain_list_all(app, incoming).await),
-                "POST" => Routed::Answered(chain_create(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(chain_list_all(app, incoming)).await),
+                "POST" => Routed::Answered(Box::pin(chain_create(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET, POST"),
             }
         }
         ["v1", "admin", "chains", s3] => {
             match method.as_str() {
-                "PUT" => Routed::Answered(chain_update(app, incoming, s3).await),
-                "DELETE" => Routed::Answered(chain_delete(app, incoming, s3).await),
+                "PUT" => {
+                    Routed::Answered(Box::pin(chain_update(app, incoming, s3)).await)
+                }
+                "DELETE" => {
+                    Routed::Answered(Box::pin(chain_delete(app, incoming, s3)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE, PUT"),
             }
         }
         ["v1", "admin", "orgs", s3, "billing-tier"] => {
             match method.as_str() {
-                "PUT" => Routed::Answered(admin_org_tier(app, incoming, s3).await),
+                "PUT" => {
+                    Routed::Answered(Box::pin(admin_org_tier(app, incoming, s3)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "PUT"),
             }
         }
         ["v1", "admin", "orgs", s3, "limits"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(admin_org_limits(app, incoming, s3).await),
-                "PUT" => Routed::Answered(admin_org_limits_put(app, incoming, s3).await),
+                "GET" => {
+                    Routed::Answered(Box::pin(admin_org_limits(app, incoming, s3)).await)
+                }
+                "PUT" => {
+                    Routed::Answered(
+                        Box::pin(admin_org_limits_put(app, incoming, s3)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "GET, PUT"),
             }
         }
         ["v1", "admin", "settings"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(admin_settings(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(admin_settings(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "admin", "settings", s3] => {
             match method.as_str() {
-                "PUT" => Routed::Answered(admin_setting_put(app, incoming, s3).await),
+                "PUT" => {
+                    Routed::Answered(
+                        Box::pin(admin_setting_put(app, incoming, s3)).await,
+                    )
+                }
                 "DELETE" => {
-                    Routed::Answered(admin_setting_delete(app, incoming, s3).await)
+                    Routed::Answered(
+                        Box::pin(admin_setting_delete(app, incoming, s3)).await,
+                    )
                 }
                 _ => Routed::WrongMethod(incoming, "DELETE, PUT"),
             }
         }
         ["v1", "admin", "users"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(admin_users(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(admin_users(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "admin", "users", s3] => {
             match method.as_str() {
-                "DELETE" => Routed::Answered(admin_user_delete(app, incoming, s3).await),
+                "DELETE" => {
+                    Routed::Answered(
+                        Box::pin(admin_user_delete(app, incoming, s3)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE"),
             }
         }
         ["v1", "admin", "x402"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(admin_x402(app, incoming).await),
-                "PUT" => Routed::Answered(admin_x402_put(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(admin_x402(app, incoming)).await),
+                "PUT" => Routed::Answered(Box::pin(admin_x402_put(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET, PUT"),
             }
         }
         ["v1", "agents"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(agent_register(app, incoming).await),
-                "GET" => Routed::Answered(agent_list(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(agent_register(app, incoming)).await),
+                "GET" => Routed::Answered(Box::pin(agent_list(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET, POST"),
             }
         }
         ["v1", "agents", "enroll"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(agent_enroll(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(agent_enroll(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "agents", "me"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(agent_me(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(agent_me(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "agents", s2] => {
             match method.as_str() {
-                "GET" => Routed::Answered(agent_get(app, incoming, s2).await),
-                "PATCH" => Routed::Answered(agent_update(app, incoming, s2).await),
-                "DELETE" => Routed::Answered(agent_deactivate(app, incoming, s2).await),
+                "GET" => Routed::Answered(Box::pin(agent_get(app, incoming, s2)).await),
+                "PATCH" => {
+                    Routed::Answered(Box::pin(agent_update(app, incoming, s2)).await)
+                }
+                "DELETE" => {
+                    Routed::Answered(Box::pin(agent_deactivate(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE, GET, PATCH"),
             }
         }
         ["v1", "agents", s2, "rotate-key"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(agent_rotate_key(app, incoming, s2).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(agent_rotate_key(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "agents", s2, "transactions"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(transaction_submit(app, incoming, s2).await),
-                "GET" => Routed::Answered(transaction_list(app, incoming, s2).await),
+                "POST" => {
+                    Routed::Answered(
+                        Box::pin(transaction_submit(app, incoming, s2)).await,
+                    )
+                }
+                "GET" => {
+                    Routed::Answered(Box::pin(transaction_list(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "GET, POST"),
             }
         }
         ["v1", "agents", s2, "transactions", "simulate"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(transaction_simulate(app, incoming, s2).await),
+                "POST" => {
+                    Routed::Answered(
+                        Box::pin(transaction_simulate(app, incoming, s2)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
@@ -2485,7 +2523,7 @@ pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> R
             match method.as_str() {
                 "POST" => {
                     Routed::Answered(
-                        transaction_simulate_bundle(app, incoming, s2).await,
+                        Box::pin(transaction_simulate_bundle(app, incoming, s2)).await,
                     )
                 }
                 _ => Routed::WrongMethod(incoming, "POST"),
@@ -2493,377 +2531,465 @@ pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> R
         }
         ["v1", "agents", s2, "transactions", s4] => {
             match method.as_str() {
-                "GET" => Routed::Answered(transaction_get(app, incoming, s2, s4).await),
+                "GET" => {
+                    Routed::Answered(
+                        Box::pin(transaction_get(app, incoming, s2, s4)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "audit", "events"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(audit_events(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(audit_events(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "auth", "agent-token"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(auth_agent_token(app, incoming).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(auth_agent_token(app, incoming)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "api-key-token"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(auth_api_key_token(app, incoming).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(auth_api_key_token(app, incoming)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "api-keys"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(api_key_create(app, incoming).await),
-                "GET" => Routed::Answered(api_key_list(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(api_key_create(app, incoming)).await),
+                "GET" => Routed::Answered(Box::pin(api_key_list(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET, POST"),
             }
         }
         ["v1", "auth", "api-keys", s3] => {
             match method.as_str() {
-                "DELETE" => Routed::Answered(api_key_delete(app, incoming, s3).await),
+                "DELETE" => {
+                    Routed::Answered(Box::pin(api_key_delete(app, incoming, s3)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE"),
             }
         }
         ["v1", "auth", "change-password"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(account_change_password(app, incoming).await),
+                "POST" => {
+                    Routed::Answered(
+                        Box::pin(account_change_password(app, incoming)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "device", "approve"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(device_approve(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(device_approve(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "device", "code"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(device_code(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(device_code(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "device", "code", s4] => {
             match method.as_str() {
-                "GET" => Routed::Answered(device_status(app, incoming, s4).await),
+                "GET" => {
+                    Routed::Answered(Box::pin(device_status(app, incoming, s4)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "auth", "device", "deny"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(device_deny(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(device_deny(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "device", "token"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(device_token(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(device_token(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "google"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(auth_google(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(auth_google(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "jwks"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(auth_jwks(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(auth_jwks(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "auth", "me"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(account_get(app, incoming).await),
-                "PATCH" => Routed::Answered(account_update(app, incoming).await),
-                "DELETE" => Routed::Answered(account_delete(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(account_get(app, incoming)).await),
+                "PATCH" => {
+                    Routed::Answered(Box::pin(account_update(app, incoming)).await)
+                }
+                "DELETE" => {
+                    Routed::Answered(Box::pin(account_delete(app, incoming)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE, GET, PATCH"),
             }
         }
         ["v1", "auth", "mfa"] => {
             match method.as_str() {
-                "DELETE" => Routed::Answered(mfa_disable(app, incoming).await),
+                "DELETE" => Routed::Answered(Box::pin(mfa_disable(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "DELETE"),
             }
         }
         ["v1", "auth", "mfa", "setup"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(mfa_setup(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(mfa_setup(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "mfa", "status"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(mfa_status(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(mfa_status(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "auth", "mfa", "verify"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(mfa_verify(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(mfa_verify(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "mfa", "verify-setup"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(mfa_verify_setup(app, incoming).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(mfa_verify_setup(app, incoming)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "refresh"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(auth_refresh(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(auth_refresh(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "signup"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(auth_signup(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(auth_signup(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "auth", "token"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(auth_token(app, incoming).await),
-                "DELETE" => Routed::Answered(auth_revoke(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(auth_token(app, incoming)).await),
+                "DELETE" => Routed::Answered(Box::pin(auth_revoke(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "DELETE, POST"),
             }
         }
         ["v1", "auth", "verify-email"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(auth_verify_email(app, incoming).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(auth_verify_email(app, incoming)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "billing", "credits", "balance"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(billing_balance(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(billing_balance(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "billing", "credits", "topup"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(billing_topup(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(billing_topup(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "billing", "credits", "transactions"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(billing_transactions(app, incoming).await),
+                "GET" => {
+                    Routed::Answered(Box::pin(billing_transactions(app, incoming)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "billing", "history"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(billing_history(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(billing_history(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "billing", "overage-method"] => {
             match method.as_str() {
-                "PATCH" => Routed::Answered(billing_overage_method(app, incoming).await),
+                "PATCH" => {
+                    Routed::Answered(
+                        Box::pin(billing_overage_method(app, incoming)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "PATCH"),
             }
         }
         ["v1", "billing", "portal"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(billing_portal(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(billing_portal(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "billing", "subscribe"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(billing_subscribe(app, incoming).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(billing_subscribe(app, incoming)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "billing", "subscription"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(billing_subscription(app, incoming).await),
+                "GET" => {
+                    Routed::Answered(Box::pin(billing_subscription(app, incoming)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "billing", "usage"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(billing_usage(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(billing_usage(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "billing", "webhooks"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(billing_webhook(app, incoming).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(billing_webhook(app, incoming)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "chains"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(chain_list(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(chain_list(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "chains", s2] => {
             match method.as_str() {
-                "GET" => Routed::Answered(chain_get(app, incoming, s2).await),
+                "GET" => Routed::Answered(Box::pin(chain_get(app, incoming, s2)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "health"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(health_get(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(health_get(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "health", "hsm"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(health_hsm(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(health_hsm(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "openapi.json"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(meta_openapi(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(meta_openapi(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "org", "invite"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(org_invite(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(org_invite(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "org", "members"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(org_members(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(org_members(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "org", "members", s3] => {
             match method.as_str() {
-                "PATCH" => Routed::Answered(org_member_update(app, incoming, s3).await),
-                "DELETE" => Routed::Answered(org_member_remove(app, incoming, s3).await),
+                "PATCH" => {
+                    Routed::Answered(
+                        Box::pin(org_member_update(app, incoming, s3)).await,
+                    )
+                }
+                "DELETE" => {
+                    Routed::Answered(
+                        Box::pin(org_member_remove(app, incoming, s3)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE, PATCH"),
             }
         }
         ["v1", "secrets", s2, "share"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(share_create(app, incoming, s2).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(share_create(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "security", "ip-rules"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(security_ip_rules(app, incoming).await),
-                "POST" => Routed::Answered(security_ip_rule_create(app, incoming).await),
+                "GET" => {
+                    Routed::Answered(Box::pin(security_ip_rules(app, incoming)).await)
+                }
+                "POST" => {
+                    Routed::Answered(
+                        Box::pin(security_ip_rule_create(app, incoming)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "GET, POST"),
             }
         }
         ["v1", "security", "ip-rules", s3] => {
             match method.as_str() {
                 "DELETE" => {
-                    Routed::Answered(security_ip_rule_delete(app, incoming, s3).await)
+                    Routed::Answered(
+                        Box::pin(security_ip_rule_delete(app, incoming, s3)).await,
+                    )
                 }
                 _ => Routed::WrongMethod(incoming, "DELETE"),
             }
         }
         ["v1", "share", s2] => {
             match method.as_str() {
-                "GET" => Routed::Answered(share_access(app, incoming, s2).await),
-                "DELETE" => Routed::Answered(share_revoke(app, incoming, s2).await),
+                "GET" => {
+                    Routed::Answered(Box::pin(share_access(app, incoming, s2)).await)
+                }
+                "DELETE" => {
+                    Routed::Answered(Box::pin(share_revoke(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE, GET"),
             }
         }
         ["v1", "shares", "inbound"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(share_inbound(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(share_inbound(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "shares", "outbound"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(share_outbound(app, incoming).await),
+                "GET" => Routed::Answered(Box::pin(share_outbound(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "shares", s2, "accept"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(share_accept(app, incoming, s2).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(share_accept(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "shares", s2, "decline"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(share_decline(app, incoming, s2).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(share_decline(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "vaults"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(vault_create(app, incoming).await),
-                "GET" => Routed::Answered(vault_list(app, incoming).await),
+                "POST" => Routed::Answered(Box::pin(vault_create(app, incoming)).await),
+                "GET" => Routed::Answered(Box::pin(vault_list(app, incoming)).await),
                 _ => Routed::WrongMethod(incoming, "GET, POST"),
             }
         }
         ["v1", "vaults", s2] => {
             match method.as_str() {
-                "GET" => Routed::Answered(vault_get(app, incoming, s2).await),
-                "DELETE" => Routed::Answered(vault_delete(app, incoming, s2).await),
+                "GET" => Routed::Answered(Box::pin(vault_get(app, incoming, s2)).await),
+                "DELETE" => {
+                    Routed::Answered(Box::pin(vault_delete(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE, GET"),
             }
         }
         ["v1", "vaults", s2, "cmek"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(cmek_enable(app, incoming, s2).await),
-                "DELETE" => Routed::Answered(cmek_disable(app, incoming, s2).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(cmek_enable(app, incoming, s2)).await)
+                }
+                "DELETE" => {
+                    Routed::Answered(Box::pin(cmek_disable(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE, POST"),
             }
         }
         ["v1", "vaults", s2, "cmek-rotate"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(cmek_rotate(app, incoming, s2).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(cmek_rotate(app, incoming, s2)).await)
+                }
                 _ => Routed::WrongMethod(incoming, "POST"),
             }
         }
         ["v1", "vaults", s2, "cmek-rotate", s4] => {
             match method.as_str() {
-                "GET" => Routed::Answered(cmek_rotation(app, incoming, s2, s4).await),
+                "GET" => {
+                    Routed::Answered(
+                        Box::pin(cmek_rotation(app, incoming, s2, s4)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "vaults", s2, "policies"] => {
             match method.as_str() {
-                "POST" => Routed::Answered(policy_create(app, incoming, s2).await),
-                "GET" => Routed::Answered(policy_list(app, incoming, s2).await),
+                "POST" => {
+                    Routed::Answered(Box::pin(policy_create(app, incoming, s2)).await)
+                }
+                "GET" => Routed::Answered(Box::pin(policy_list(app, incoming, s2)).await),
                 _ => Routed::WrongMethod(incoming, "GET, POST"),
             }
         }
         ["v1", "vaults", s2, "policies", s4] => {
             match method.as_str() {
-                "PUT" => Routed::Answered(policy_update(app, incoming, s2, s4).await),
-                "DELETE" => Routed::Answered(policy_delete(app, incoming, s2, s4).await),
+                "PUT" => {
+                    Routed::Answered(
+                        Box::pin(policy_update(app, incoming, s2, s4)).await,
+                    )
+                }
+                "DELETE" => {
+                    Routed::Answered(
+                        Box::pin(policy_delete(app, incoming, s2, s4)).await,
+                    )
+                }
                 _ => Routed::WrongMethod(incoming, "DELETE, PUT"),
             }
         }
         ["v1", "vaults", s2, "secrets"] => {
             match method.as_str() {
-                "GET" => Routed::Answered(secret_list(app, incoming, s2).await),
+                "GET" => Routed::Answered(Box::pin(secret_list(app, incoming, s2)).await),
                 _ => Routed::WrongMethod(incoming, "GET"),
             }
         }
         ["v1", "vaults", s2, "secrets", s4 @ ..] if !s4.is_empty() => {
             match method.as_str() {
                 "PUT" => {
-                    Routed::Answered(secret_put(app, incoming, s2, &s4.join("/")).await)
+                    Routed::Answered(
+                        Box::pin(secret_put(app, incoming, s2, &s4.join("/"))).await,
+                    )
                 }
                 "GET" => {
-                    Routed::Answered(secret_get(app, incoming, s2, &s4.join("/")).await)
+                    Routed::Answered(
+                        Box::pin(secret_get(app, incoming, s2, &s4.join("/"))).await,
+                    )
                 }
                 "DELETE" => {
                     Routed::Answered(
-                        secret_delete(app, incoming, s2, &s4.join("/")).await,
+                        Box::pin(secret_delete(app, incoming, s2, &s4.join("/"))).await,
                     )
                 }
                 _ => Routed::WrongMethod(incoming, "DELETE, GET, PUT"),
