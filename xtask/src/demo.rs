@@ -6,7 +6,7 @@ use std::process::Command;
 
 pub(crate) fn demo() -> Result<()> {
     println!("Building the server and the example (the first time takes minutes).");
-    let binary = build(Profile::Bench)?;
+    let binary = build(Profile::Demo)?;
     let folder = TemporaryFolder::new("demo")?;
     let data = folder.0.join("data");
     let server = Server::start(&binary, &data, &[])?;
@@ -16,7 +16,7 @@ pub(crate) fn demo() -> Result<()> {
         server.start_milliseconds,
         data.display()
     );
-    let example = target_folder().join("release/examples/agent_reads_a_secret");
+    let example = target_folder().join("demo/examples/agent_reads_a_secret");
     let status = Command::new(example).env("KEEPWARD_URL", &server.url).status().context("the example")?;
     if !status.success() {
         bail!("the example failed");

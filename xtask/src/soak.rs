@@ -36,7 +36,7 @@ fn kills() -> Result<()> {
     get_packages()?;
     build(Profile::Dev)?;
     // The chains grow with every round, and are walked whole after it.
-    let binary = build(Profile::Bench)?;
+    let binary = build(Profile::Release)?;
     let runs = [
         ("sqlite", "kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
         ("postgres", "kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
@@ -60,10 +60,10 @@ fn kills() -> Result<()> {
 
 /// A mixed load on one server; memory, files, threads and what waits, every ten seconds.
 fn load(stage: &str, duration: Duration) -> Result<()> {
-    let binary = build(Profile::Bench)?;
+    let binary = build(Profile::Release)?;
     let folder = TemporaryFolder::new(&format!("soak-{stage}"))?;
     let cluster = match stage {
-        "postgres" => Some(Stage::set(Profile::Bench, &binary, &["cluster", "durable"])?),
+        "postgres" => Some(Stage::set(Profile::Release, &binary, &["cluster", "durable"])?),
         _ => None,
     };
     let database = cluster.as_ref().map(|cluster| cluster.database("soak")).transpose()?;

@@ -39,7 +39,7 @@ pub(crate) fn bench(part: Option<&str>, record: bool) -> Result<()> {
         Some("growth") => vec![Part::Growth],
         Some(other) => bail!("no part {other}: main, curves or growth"),
     };
-    let binary = build(Profile::Bench)?;
+    let binary = build(Profile::Release)?;
     let folder = TemporaryFolder::new("bench")?;
     let mut results = Results::default();
     let mut process = json!({});
@@ -74,7 +74,7 @@ pub(crate) fn bench(part: Option<&str>, record: bool) -> Result<()> {
 
 /// `cargo xtask flames`: flame graphs of a read and of a write, into docs/performance/.
 pub(crate) fn flames() -> Result<()> {
-    let binary = build(Profile::Bench)?;
+    let binary = build(Profile::Release)?;
     let folder = TemporaryFolder::new("flames")?;
     let server = Server::start(&binary, &folder.0.join("data"), &[("KEEPWARD_RATE_LIMIT", "off")])?;
     let docs = root().join("docs/performance");
@@ -127,7 +127,7 @@ fn main_job(binary: &Path, folder: &Path, results: &mut Results) -> Result<Value
     let with_idle = idle_connections(binary, &data)?;
     // One PostgreSQL that keeps what it acknowledged, on the same cores; one server on it, then two.
     for (on, stage) in [("PostgreSQL", "postgres"), ("two servers", "pair")] {
-        let stage = Stage::set(Profile::Bench, binary, &[stage, "durable"])?;
+        let stage = Stage::set(Profile::Release, binary, &[stage, "durable"])?;
         results.load(on, &["vault", stage.url()?])?;
     }
     let stripped = folder.join("stripped");
@@ -160,7 +160,7 @@ fn curves(binary: &Path, folder: &Path, results: &mut Results) -> Result<()> {
     let server = Server::start(binary, &folder.join("curves"), &[LIMITS_OFF])?;
     results.load("SQLite", &["curves", &server.url])?;
     drop(server);
-    let stage = Stage::set(Profile::Bench, binary, &["postgres", "durable"])?;
+    let stage = Stage::set(Profile::Release, binary, &["postgres", "durable"])?;
     results.load("PostgreSQL", &["curves", stage.url()?])
 }
 
@@ -168,7 +168,7 @@ fn curves(binary: &Path, folder: &Path, results: &mut Results) -> Result<()> {
 fn growth(binary: &Path, folder: &Path, results: &mut Results) -> Result<()> {
     for on in ["SQLite", "PostgreSQL"] {
         let cluster = match on {
-            "PostgreSQL" => Some(Stage::set(Profile::Bench, binary, &["cluster", "durable"])?),
+            "PostgreSQL" => Some(Stage::set(Profile::Release, binary, &["cluster", "durable"])?),
             _ => None,
         };
         let (state, large) = (folder.join(format!("{on}.json")), folder.join(format!("{on}-large")));

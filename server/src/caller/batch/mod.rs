@@ -18,7 +18,7 @@ use crate::metrics::METRICS;
 use crate::seal::Keyring;
 use crate::store::{Database, Reader, error_chain};
 use keepward_api::Timestamp;
-use rows::Query;
+use rows::{Query, workers};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,8 +27,6 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 /// Lookups in one statement at most. A path has up to 257 prefixes, so that these have fewer than 8,192, three values each:
 /// SQLite takes 32,766.
 const MAX_ASKS: usize = 31;
-/// Statements under way at once: while the database works on one, the answers of the other are given out.
-const WORKERS: usize = 2;
 
 struct Waiting {
     since: Instant,
@@ -48,7 +46,7 @@ impl Lookups {
     pub fn start(database: Arc<Database>, keyring: Arc<Keyring>) -> Self {
         let (queue, waiting) = mpsc::channel(1024);
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..WORKERS {
+        for _ in 0..workers(database.backend()) {
             let reader = Reader::new(Arc::clone(&database));
             tokio::spawn(work(reader, Arc::clone(&keyring), Arc::clone(&waiting)));
         }

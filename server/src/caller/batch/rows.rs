@@ -33,6 +33,15 @@ impl Ask {
     }
 }
 
+/// Statements under way at once. While PostgreSQL works on one, the answers of the other are given out; SQLite would take
+/// the same processors for two smaller ones.
+pub(super) fn workers(backend: DbBackend) -> usize {
+    match backend {
+        DbBackend::Sqlite => 1,
+        _ => 2,
+    }
+}
+
 /// How many of what a statement asks for; each a power of two, so that few texts serve all batches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Size {

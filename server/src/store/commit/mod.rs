@@ -1,19 +1,21 @@
 //! The committer: every write of the process goes through one task that runs units in shared transactions and answers
 //! after the commit. A transaction a change would cost a sync a change; shared, 32 writers cost one.
 
-use super::ahead::{Ahead, Inserts, Opaque, Taken};
-use super::connect::Database;
-use super::journal::{Event, Journal, Recorded};
-use super::lock::{self, Lock};
+mod job;
+
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
+use crate::store::ahead::{Ahead, Inserts, Opaque, Taken};
+use crate::store::connect::Database;
+use crate::store::journal::{Event, Journal, Recorded};
+use crate::store::lock::{self, Lock};
+use job::{Applied, Failure, Job, Note, Work, database_error, is_conflict, is_fatal};
 use keepward_api::Timestamp;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ModelTrait, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, ModelTrait, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
 };
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,10 +23,12 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Units in one transaction at most.
 const MAX_UNITS: usize = 256;
-/// Events in one script at most: each number of them has a text of its own.
-const MAX_SCRIPT: usize = 32;
 /// Of them, on PostgreSQL, those that may need a savepoint: more cost every other session.
 const MAX_SAVEPOINTS: usize = 64;
+/// Below so many that wait, others run once before a transaction begins.
+const FEW_UNITS: usize = 12;
+/// Events in one script at most: each number of them has a text of its own.
+const MAX_SCRIPT: usize = 32;
 /// How often a transaction is run again that another server was in the way of.
 const MAX_CONFLICTS: u32 = 3;
 /// How long a transaction may take before its connection counts as lost.
@@ -86,7 +90,7 @@ impl<'a> Unit<'a> {
             inserts.push(&row);
             return Ok(());
         }
-        super::rows::insert(self.connection(), row).await
+        crate::store::rows::insert(self.connection(), row).await
     }
 
     /// The time of the whole transaction.
@@ -158,141 +162,6 @@ impl Committer {
     }
 }
 
-/// A queued unit, its types erased. It may be run more than once; the last run counts.
-trait Job: Send {
-    /// The event of a unit that is only an event, and can't be refused.
-    fn event(&self) -> Option<&Event>;
-    /// See [`Change::locks`].
-    fn locks(&self) -> Vec<Lock>;
-    /// See [`Change::ask`].
-    fn ask(&self) -> Option<Opaque>;
-    /// Runs the change and keeps what it answered.
-    fn apply<'a>(&'a mut self, unit: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>>;
-    /// Answers; `committed` says whether the transaction is durable.
-    fn settle(self: Box<Self>, committed: bool);
-}
-
-enum Applied {
-    Stands,
-    /// Undo this unit, and no other.
-    Refused,
-    /// Undo the transaction.
-    Failed(Failure),
-}
-
-/// Why a transaction was not committed.
-enum Failure {
-    /// A unit was refused, and there is no savepoint to go back to.
-    NeedsSavepoints,
-    /// Another server was in the way: the same again may pass.
-    Conflict(Error),
-    /// The connection was lost before COMMIT: nothing happened, and the same on another one may pass.
-    Lost(Error),
-    /// The connection can't be trusted, or nobody knows what became of the transaction.
-    Broken(Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let is_lost = database_error(&error).is_some_and(super::is_disconnected);
-        match is_conflict(&error) {
-            true => Self::Conflict(error),
-            false if is_lost => Self::Lost(error),
-            false => Self::Broken(error),
-        }
-    }
-}
-
-impl From<DbErr> for Failure {
-    fn from(error: DbErr) -> Self {
-        Error::from(error).into()
-    }
-}
-
-struct Note {
-    event: Event,
-    answer: oneshot::Sender<Result<()>>,
-}
-
-impl Job for Note {
-    fn event(&self) -> Option<&Event> {
-        Some(&self.event)
-    }
-    fn locks(&self) -> Vec<Lock> {
-        Vec::new()
-    }
-    fn ask(&self) -> Option<Opaque> {
-        None
-    }
-    fn apply<'a>(&'a mut self, _: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>> {
-        Box::pin(async { Applied::Stands })
-    }
-    fn settle(self: Box<Self>, committed: bool) {
-        // Whoever asked may have gone; the event stands all the same.
-        let _ = self.answer.send(if committed { Ok(()) } else { Err(Error::Unavailable { cause: None }) });
-    }
-}
-
-struct Work<C: Change> {
-    change: C,
-    must_record: bool,
-    outcome: Option<Result<C::Output>>,
-    answer: oneshot::Sender<Result<C::Output>>,
-}
-
-impl<C: Change> Job for Work<C> {
-    fn event(&self) -> Option<&Event> {
-        None
-    }
-    fn locks(&self) -> Vec<Lock> {
-        self.change.locks()
-    }
-    fn ask(&self) -> Option<Opaque> {
-        self.change.ask()
-    }
-    fn apply<'a>(&'a mut self, unit: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>> {
-        Box::pin(async move {
-            let mut outcome = self.change.apply(unit).await;
-            if outcome.is_ok() && self.must_record && unit.events.is_empty() {
-                outcome = Err(Error::internal("a change without its audit event"));
-            }
-            match outcome {
-                Err(error) if is_conflict(&error) || is_fatal(&error) => Applied::Failed(error.into()),
-                outcome => {
-                    let applied = if outcome.is_ok() { Applied::Stands } else { Applied::Refused };
-                    self.outcome = Some(outcome);
-                    applied
-                }
-            }
-        })
-    }
-    fn settle(self: Box<Self>, committed: bool) {
-        // What a refused unit saw is undone, too, when the transaction is: only a committed one gives answers.
-        let answer = match self.outcome {
-            Some(outcome) if committed => outcome,
-            _ => Err(Error::Unavailable { cause: None }),
-        };
-        let _ = self.answer.send(answer);
-    }
-}
-
-fn database_error(error: &Error) -> Option<&DbErr> {
-    std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<DbErr>())
-}
-
-/// After these SQLite may have undone more than the statement, and the connection is not to be trusted: NOMEM (7), IOERR
-/// (10), FULL (13). Nor is one that PostgreSQL does not answer on.
-fn is_fatal(error: &Error) -> bool {
-    let Some(cause) = database_error(error) else { return false };
-    matches!(super::sqlite_code(cause), Some(7 | 10 | 13)) || super::is_disconnected(cause)
-}
-
-/// Serialization failure, deadlock, or a lock that was not free in time.
-fn is_conflict(error: &Error) -> bool {
-    let code = database_error(error).and_then(super::postgres::code);
-    code.is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "55P03"))
-}
-
 /// What others do in a transaction.
 #[derive(Clone)]
 struct Seams {
@@ -309,8 +178,10 @@ async fn run(
 ) {
     let max_changes = if database.backend() == DbBackend::Postgres { MAX_SAVEPOINTS } else { MAX_UNITS };
     while let Some((since, first)) = waiting.recv().await {
-        // Whoever is about to come comes along; nobody is waited for.
-        tokio::task::yield_now().await;
+        // Few would pay for a sync of their own: whoever is about to come comes along. Nobody is waited for.
+        if waiting.len() < FEW_UNITS {
+            tokio::task::yield_now().await;
+        }
         let mut changes = usize::from(first.event().is_none());
         let mut batch = vec![first];
         while batch.len() < MAX_UNITS
@@ -529,7 +400,8 @@ fn each_for_itself(error: Error) -> Failure {
 /// A unique key that somebody else has taken: SQLite's CONSTRAINT (19), or PostgreSQL's unique violation.
 fn is_taken(error: &Error) -> bool {
     let Some(cause) = database_error(error) else { return false };
-    super::sqlite_code(cause) == Some(19) || super::postgres::code(cause).is_some_and(|code| code == "23505")
+    crate::store::sqlite_code(cause) == Some(19)
+        || crate::store::postgres::code(cause).is_some_and(|code| code == "23505")
 }
 
 /// An error and its causes in one line; none of ours holds a value.
