@@ -17,6 +17,7 @@ pub use path::{PathPattern, SecretPath};
 pub use secret_text::SecretText;
 pub use text::{Email, Name};
 pub use timestamp::Timestamp;
+pub use uuid::Uuid;
 
 /// Why a text is not what its type demands; the sentence never repeats the text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,6 @@ use zeroize::Zeroizing;
 /// A text that must not be seen: silent in `Debug`, without `Display`, zeroed on drop. [`SecretText::expose`] is the one
 /// way to it.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {

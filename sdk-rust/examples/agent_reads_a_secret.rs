@@ -33,7 +33,7 @@ async fn main() -> Result<()> {
     step("stores a secret", human.secrets().put(vault, "payments/stripe", "sk_live_51demo")).await?;
     step("and another one", human.secrets().put(vault, "payroll/bank", "hunter2")).await?;
     let registered = step("registers an agent", human.agents().register("checkout-bot")).await?;
-    let policy = human.policies().create(vault, "payments/**", registered.agent.id, [Read]);
+    let policy = human.policies().grant(vault, "payments/**", registered.agent.id, [Read]);
     step("gives it payments/** to read", policy).await?;
 
     let key = registered.api_key.expect("an agent of method api_key has a key");

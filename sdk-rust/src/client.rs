@@ -3,7 +3,6 @@
 use crate::auth::Credential;
 use crate::error::{Error, Result, convert};
 use crate::generated::Client as Generated;
-use crate::resources;
 use crate::transport::Transport;
 use keepward_api::SecretText;
 use progenitor_client::{Error as Raw, ResponseValue};
@@ -187,35 +186,4 @@ impl Client {
             Err(error) => Err(convert(error).await),
         }
     }
-}
-
-macro_rules! resources {
-    ($($(#[$doc:meta])* $name:ident: $resource:ident),* $(,)?) => {
-        impl Client {
-            $($(#[$doc])* pub fn $name(&self) -> resources::$resource<'_> {
-                resources::$resource(self)
-            })*
-        }
-    };
-}
-
-resources! {
-    /// Signing up, and tokens by hand.
-    auth: Auth,
-    /// The signed-in human's own profile.
-    account: Account,
-    /// The signed-in human's personal keys.
-    api_keys: ApiKeys,
-    /// Vaults.
-    vaults: Vaults,
-    /// Secrets.
-    secrets: Secrets,
-    /// Policies.
-    policies: Policies,
-    /// Agents.
-    agents: Agents,
-    /// The audit trail.
-    audit: Audit,
-    /// State of server and keystore.
-    health: Health,
 }

@@ -17,13 +17,23 @@
 //! what never left this machine) is repeated with jitter, as long as the server says where it says so. Secret values are
 //! [`SecretText`]: they do not print. Clones of a [`Client`] share connections and tokens.
 //!
-//! Operations without a method of their own yet are reached through [`Client::api`], the client that is generated from the
-//! OpenAPI document.
+//! Every operation of the OpenAPI document is a method of a resource: what is required is an argument, what is optional is
+//! set on the request before it is awaited. [`Client::api`] is the client below them.
+//!
+//! ```no_run
+//! # async fn example(client: keepward::Client, vault: keepward::VaultId) -> keepward::Result<()> {
+//! client.secrets().put(vault, "payments/stripe", "sk_live_...").max_access_count(3).await?;
+//! # Ok(()) }
+//! ```
 
 mod auth;
+mod call;
 mod client;
+#[cfg(feature = "dynamic")]
+#[doc(hidden)]
+pub mod dynamic;
 mod error;
-mod resources;
+mod principal;
 mod transport;
 
 /// The generated client: a builder for each of the document's operations.
@@ -31,8 +41,14 @@ mod transport;
 #[rustfmt::skip]
 pub mod generated;
 
+/// What a client offers: a struct a resource, a method an operation.
+#[allow(clippy::all, clippy::pedantic)]
+#[rustfmt::skip]
+pub mod resources;
+
 pub use auth::Credential;
+pub use call::Call;
 pub use client::{Client, ClientBuilder};
 pub use error::{ApiError, Error, Result};
 pub use keepward_api::{self as api, *};
-pub use resources::{Account, Agents, ApiKeys, Audit, Auth, Health, Policies, Prepared, Principal, Secrets, Vaults};
+pub use principal::Principal;

@@ -99,12 +99,8 @@ pub async fn judge(client: &Client, vault: VaultId, folder: &Path) {
         assert_eq!(secret.value.expose(), format!("value-{writer}"));
         let mut events = 0;
         loop {
-            let page = client.audit().events().set(|q| {
-                q.resource_id = Some(id.clone());
-                q.action = Some("secret.write".into());
-                q.limit = Some(1000);
-                q.offset = Some(events);
-            });
+            let page = client.audit().events().resource_id(id.as_str());
+            let page = page.action("secret.write").limit(1000).offset(events);
             let count = page.await.unwrap().count.unwrap();
             events += count;
             if count < 1000 {

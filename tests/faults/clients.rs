@@ -50,7 +50,7 @@ async fn a_client_that_hangs_up_at_any_byte_changes_nothing() {
         assert!(Instant::now() < bound, "{} files were open, {} are", before, open_files(server.pid()));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let listed = organisation.owner.secrets().list(vault, None).await.unwrap().secrets;
+    let listed = organisation.owner.secrets().list(vault).await.unwrap().secrets;
     let part = listed.iter().find(|secret| secret.path.as_str() == "part");
     assert!(part.is_none_or(|part| part.version <= WHOLE), "{part:?}: a part of a request was taken for one");
 }
@@ -118,7 +118,7 @@ async fn a_burst_beyond_the_capacity_is_told_to_come_again() {
     assert!(statuses.keys().all(|status| matches!(status, 200 | 201 | 503)), "{statuses:?}");
     // At once: nothing of the burst waits any more.
     organisation.owner.secrets().put(vault, "after", "v").await.unwrap();
-    let listed = organisation.owner.secrets().list(vault, None).await.unwrap().secrets.len();
+    let listed = organisation.owner.secrets().list(vault).await.unwrap().secrets.len();
     assert_eq!(listed, served + 1, "who was told that it is written, and nobody else");
     let bound = Instant::now() + Duration::from_secs(40);
     while open_files(server.pid()) > before + 8 {
@@ -136,6 +136,6 @@ async fn a_burst_beyond_the_rate_is_limited() {
     let statuses = burst(&organisation, vault, 500).await;
     assert!(statuses.get(&429).is_some_and(|limited| *limited >= 500), "{statuses:?}");
     // Who waits as long as they were told is served.
-    let listed = organisation.owner.secrets().list(vault, None).await.unwrap().secrets.len();
+    let listed = organisation.owner.secrets().list(vault).await.unwrap().secrets.len();
     assert_eq!(listed, statuses.get(&200).or(statuses.get(&201)).copied().unwrap_or(0));
 }

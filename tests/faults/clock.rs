@@ -35,7 +35,7 @@ async fn a_clock_that_jumps_ends_what_expires_and_breaks_no_chain() {
     };
     let day = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 86_400;
     let tomorrow = keepward::Timestamp::from_microseconds(i64::try_from(day).unwrap() * 1_000_000);
-    organisation.owner.secrets().put(vault, "day", "v").set(|r| r.expires_at = Some(tomorrow)).await.unwrap();
+    organisation.owner.secrets().put(vault, "day", "v").expires_at(tomorrow).await.unwrap();
     let first = login().await;
     assert_eq!(status(first.clone(), "day").await, 200);
 
@@ -58,7 +58,7 @@ async fn a_clock_that_jumps_ends_what_expires_and_breaks_no_chain() {
     let events = client.audit().events().await.unwrap().events;
     assert!(events.windows(2).all(|pair| pair[0].created_at >= pair[1].created_at), "newest first");
     let newest = events[0].created_at;
-    let since = client.audit().events().set(|query| query.from = newest).await.unwrap().events;
+    let since = client.audit().events().from(newest.unwrap()).await.unwrap().events;
     assert!(!since.is_empty() && since.iter().all(|event| event.created_at == newest));
 
     jump(&clock, "+0");

@@ -65,7 +65,7 @@ async fn acknowledged_writes_survive_a_full_disk() {
     server.kill();
     let server = OwnServer::start(&data, &[]);
     let client = Client::builder().base_url(&server.url).token(key).build().unwrap();
-    let listed = client.secrets().list(vault, None).await.unwrap().secrets;
+    let listed = client.secrets().list(vault).await.unwrap().secrets;
     for path in &acknowledged {
         assert!(listed.iter().any(|secret| secret.path == *path), "{path} is gone");
     }

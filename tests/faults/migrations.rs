@@ -36,8 +36,8 @@ async fn a_database_of_the_first_version_is_brought_to_this_one() {
     // Times are searched by halves now, over events of both versions.
     let all = client.audit().events().await.unwrap().events;
     let middle = all[all.len() / 2].created_at.unwrap();
-    let since = client.audit().events().set(|query| query.from = Some(middle)).await.unwrap().events;
-    let until = client.audit().events().set(|query| query.to = Some(middle)).await.unwrap().events;
+    let since = client.audit().events().from(middle).await.unwrap().events;
+    let until = client.audit().events().to(middle).await.unwrap().events;
     assert!(since.iter().all(|event| event.created_at.unwrap() >= middle));
     assert!(until.iter().all(|event| event.created_at.unwrap() <= middle));
     assert_eq!(since.len() + until.len(), all.len() + 1, "the one of that time is in both");

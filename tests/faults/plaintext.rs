@@ -43,7 +43,7 @@ async fn markers_are_found_nowhere() {
     owner.secrets().put(vault, "marker-path", VALUE).await.unwrap();
     let registered = owner.agents().register("agent").await.unwrap();
     let agent_key = registered.api_key.unwrap().expose().to_owned();
-    owner.policies().create(vault, "**", registered.agent.id, [Read]).await.unwrap();
+    owner.policies().grant(vault, "**", registered.agent.id, [Read]).await.unwrap();
     let user_key = owner.api_keys().create("k").await.unwrap().api_key.unwrap().expose().to_owned();
     let agent = http.send("POST", "/v1/auth/agent-token", None, Some(&json!({"api_key": agent_key}))).await;
     let agent_token = agent.json()["access_token"].as_str().unwrap().to_owned();

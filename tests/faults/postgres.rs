@@ -123,7 +123,7 @@ async fn two_servers_count_reads_and_number_versions_as_one() {
     let vault = organisation.vault().await;
     let (agent, key) = organisation.agent().await;
     organisation.grant(vault, "**", agent, &[Read]).await;
-    organisation.owner.secrets().put(vault, "few", "v").set(|r| r.max_access_count = Some(3)).await.unwrap();
+    organisation.owner.secrets().put(vault, "few", "v").max_access_count(3).await.unwrap();
     let agents: Vec<_> = servers
         .iter()
         .map(|server| builder(&server.url).agent_key(key.clone()).max_retries(0).build().unwrap())

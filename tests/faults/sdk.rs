@@ -142,7 +142,7 @@ async fn one_token_is_fetched_for_many_tasks() {
     for task in tasks {
         task.await.unwrap();
     }
-    let exchanges = organisation.owner.audit().events().set(|q| q.action = Some("auth.success".into())).await.unwrap();
+    let exchanges = organisation.owner.audit().events().action("auth.success").await.unwrap();
     assert_eq!(exchanges.events.len(), 1);
 }
 

@@ -153,7 +153,7 @@ async fn a_graceful_stop_answers_what_is_in_flight_and_leaves_signed_heads() {
     assert!(folder.path().join("audit-heads.json").exists());
     let server = OwnServer::start(folder.path(), &[]);
     let client = keepward_tests::client(&server.url, &organisation.owner_token);
-    assert!(client.secrets().list(vault, None).await.unwrap().secrets.len() >= acknowledged);
+    assert!(client.secrets().list(vault).await.unwrap().secrets.len() >= acknowledged);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Organisation {
         agent: AgentId,
         permissions: &[types::PolicyPermission],
     ) -> types::PolicyResponse {
-        self.owner.policies().create(vault, pattern, agent, permissions.iter().copied()).await.unwrap()
+        self.owner.policies().grant(vault, pattern, agent, permissions.iter().copied()).await.unwrap()
     }
 
     /// The newest events, newest first.

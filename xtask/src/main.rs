@@ -13,6 +13,7 @@ mod lower;
 mod model;
 mod process;
 mod run;
+mod sdk;
 mod soak;
 mod test;
 
@@ -30,6 +31,8 @@ cargo xtask VERB
   bench [main|curves|growth|--record]
                  every figure of the design, beside a bare route; --record writes docs/performance/
   flames         flame graphs of a read and of a write (needs perf), into docs/performance/
+  sdk [python|node]
+                 the Python and Node packages, installed and put through the scenarios (needs npm, python3-venv)
   soak [kills|sqlite|postgres]
                  hundreds of kills; half an hour of mixed load on each database
   status         list the operations of the document that still answer 501
@@ -68,6 +71,8 @@ fn verb() -> Result<()> {
             }
             Ok(())
         }
+        ["sdk"] => sdk::sdk(None),
+        ["sdk", only] => sdk::sdk(Some(only)),
         ["demo"] => demo::demo(),
         ["soak", parts @ ..] => soak::soak(parts),
         ["bench"] => bench::bench(None, false),

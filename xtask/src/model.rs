@@ -23,6 +23,7 @@ pub(crate) struct Parameter {
     pub(crate) required: bool,
     pub(crate) place: Place,
     pub(crate) doc: String,
+    pub(crate) schema: Value,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) enum Place {
 
 pub(crate) enum Body {
     None,
-    Json { ty: TokenStream, required: bool },
+    Json { schema: String, ty: TokenStream, required: bool },
     Raw,
 }
 
@@ -59,11 +60,14 @@ pub(crate) struct Operation {
     pub(crate) planned: bool,
     pub(crate) max_body: u64,
     pub(crate) summary: String,
+    pub(crate) description: String,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Body,
     /// Success statuses with their one type.
     pub(crate) success: Vec<u16>,
     pub(crate) answer: Option<TokenStream>,
+    /// The schema of the answer.
+    pub(crate) answer_schema: Option<String>,
 }
 
 impl Operation {
@@ -116,6 +120,7 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
         parameters.push(Parameter {
             field: format_ident!("{}", name.to_snake_case()),
             ty: scalar(document, parameter.get("schema").context("schema")?)?,
+            schema: parameter.get("schema").cloned().context("schema")?,
             required: parameter.get("required") == Some(&json!(true)),
             doc: parameter.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
             name,
@@ -135,17 +140,21 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
             None => Body::None,
             Some(body) => Body::Json {
                 ty: named(body.pointer("/content/application~1json/schema").context("JSON body")?)?,
+                schema: name_of(body.pointer("/content/application~1json/schema").context("JSON body")?)?.to_owned(),
                 required: body.get("required") == Some(&json!(true)),
             },
         }
     };
     let mut success = Vec::new();
     let mut answers = Vec::new();
+    let mut answer_schema = None;
     for (status, response) in operation.get("responses").and_then(Value::as_object).context("responses")? {
         if let Some(code) = status.strip_prefix('2').and_then(|_| status.parse().ok()) {
             success.push(code);
             let response = document.resolve(response)?;
-            answers.push(response.pointer("/content/application~1json/schema").map(named).transpose()?);
+            let schema = response.pointer("/content/application~1json/schema");
+            answer_schema = schema.map(name_of).transpose()?.map(str::to_owned);
+            answers.push(schema.map(named).transpose()?);
         }
     }
     ensure!(
@@ -167,10 +176,12 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
         planned: operation.get("x-planned").is_some(),
         max_body: operation.get("x-max-body-bytes").and_then(Value::as_u64).unwrap_or(MAX_BODY),
         summary: text("summary").unwrap_or_default(),
+        description: text("description").unwrap_or_default(),
         parameters,
         body,
         success,
         answer: answers.into_iter().next().flatten(),
+        answer_schema,
         id,
         tag,
     })
@@ -180,10 +191,13 @@ fn spell(ty: &Option<TokenStream>) -> String {
     ty.as_ref().map(TokenStream::to_string).unwrap_or_default()
 }
 
+/// The schema that a `$ref` names.
+pub(crate) fn name_of(schema: &Value) -> Result<&str> {
+    schema.get("$ref").and_then(Value::as_str).and_then(|r| r.rsplit('/').next()).context("a named schema")
+}
+
 fn named(schema: &Value) -> Result<TokenStream> {
-    let name =
-        schema.get("$ref").and_then(Value::as_str).and_then(|r| r.rsplit('/').next()).context("a named schema")?;
-    let name = format_ident!("{}", name.to_pascal_case());
+    let name = format_ident!("{}", name_of(schema)?.to_pascal_case());
     Ok(quote!(types::#name))
 }
 

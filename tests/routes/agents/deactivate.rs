@@ -13,7 +13,7 @@ async fn deactivation_ends_everything_and_revival_does_not_bring_tokens_back() {
     assert!(organisation.http.get("/v1/agents/me", key.expose()).await.is_problem(401));
     assert!(!organisation.owner.agents().get(agent).await.unwrap().is_active);
     assert_eq!(organisation.owner.agents().list().await.unwrap().agents.len(), 1, "the row is kept");
-    organisation.owner.agents().update(agent).set(|r| r.is_active = Some(Some(true))).await.unwrap();
+    organisation.owner.agents().update(agent).is_active(true).await.unwrap();
     assert!(organisation.http.get("/v1/agents/me", &token).await.is_problem(401));
     assert_eq!(organisation.http.get("/v1/agents/me", key.expose()).await.status, 200);
 }

@@ -46,7 +46,7 @@ async fn thirty_two_writers_make_one_chain() {
     for one in all {
         one.await.unwrap();
     }
-    let mut events = organisation.owner.audit().events().set(|q| q.limit = Some(5000)).await.unwrap().events;
+    let mut events = organisation.owner.audit().events().limit(5000).await.unwrap().events;
     assert_eq!(events.len(), 162);
     events.reverse();
     assert!(

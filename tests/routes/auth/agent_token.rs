@@ -26,7 +26,7 @@ async fn without_agent_id_the_answer_names_agent_and_vaults() {
 async fn a_bound_agent_is_told_its_binding() {
     let organisation = Organisation::new().await;
     let vault = organisation.vault().await;
-    let made = organisation.owner.agents().register("bound").set(|r| r.vault_ids = Some(vec![vault])).await.unwrap();
+    let made = organisation.owner.agents().register("bound").vault_ids(vec![vault]).await.unwrap();
     let body = json!({"api_key": made.api_key.unwrap().expose()});
     let answer = organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await;
     assert_eq!(answer.json()["vault_ids"], json!([vault]));
@@ -96,10 +96,7 @@ async fn an_agent_with_long_lists_gets_a_token_that_works() {
         vaults.push(organisation.vault().await);
     }
     let scopes: Vec<String> = (0..100).map(|n| format!("label:{n}:{}", "x".repeat(400))).collect();
-    let request = organisation.owner.agents().register("long").set(|r| {
-        r.vault_ids = Some(vaults);
-        r.scopes = Some(scopes);
-    });
+    let request = organisation.owner.agents().register("long").vault_ids(vaults).scopes(scopes);
     let key = request.await.unwrap().api_key.unwrap();
     organisation.as_agent(&key).agents().me().await.unwrap();
 }

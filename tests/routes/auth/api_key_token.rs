@@ -5,8 +5,8 @@ use serde_json::json;
 async fn a_token_lives_as_its_agent_says_and_never_past_it() {
     let organisation = Organisation::new().await;
     let soon = keepward::Timestamp::now().plus_seconds(300);
-    let short = organisation.owner.agents().register("short").set(|r| r.token_ttl_seconds = Some(120)).await.unwrap();
-    let ending = organisation.owner.agents().register("ending").set(|r| r.expires_at = Some(soon)).await.unwrap();
+    let short = organisation.owner.agents().register("short").token_ttl_seconds(120).await.unwrap();
+    let ending = organisation.owner.agents().register("ending").expires_at(soon).await.unwrap();
     let lives = async |key: &keepward::SecretText| {
         let body = json!({"api_key": key.expose()});
         organisation.http.send("POST", "/v1/auth/api-key-token", None, Some(&body)).await.json()["expires_in"]

@@ -52,8 +52,8 @@ async fn conditions_decide_with_the_request() {
         (json!({"moon": "full"}), false),
         (json!({}), true),
     ] {
-        let map = conditions.as_object().cloned();
-        organisation.owner.policies().update(vault, policy).set(|r| r.conditions = Some(map)).await.unwrap();
+        let map = conditions.as_object().cloned().unwrap();
+        organisation.owner.policies().update(vault, policy).conditions(map).await.unwrap();
         assert_eq!(agent.secrets().get(vault, "a").await.is_ok(), allowed, "{conditions}");
     }
 }
@@ -65,7 +65,7 @@ async fn an_expired_policy_gives_nothing() {
     let (agent, key) = organisation.agent().await;
     organisation.owner.secrets().put(vault, "a", "v").await.unwrap();
     let soon = keepward::Timestamp::from_microseconds(keepward::Timestamp::now().microseconds() + 4_000_000);
-    organisation.owner.policies().create(vault, "**", agent, [Read]).set(|r| r.expires_at = Some(soon)).await.unwrap();
+    organisation.owner.policies().grant(vault, "**", agent, [Read]).expires_at(soon).await.unwrap();
     let agent = organisation.as_agent(&key);
     let bound = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while agent.secrets().get(vault, "a").await.is_ok() {
@@ -84,6 +84,6 @@ async fn a_policy_never_gives_managing() {
     organisation.grant(vault, "**", agent, &[Read, Write]).await;
     let client = organisation.as_agent(&key);
     assert!(client.policies().list(vault).await.unwrap_err().is_forbidden());
-    assert!(client.policies().create(vault, "**", agent, [Write]).await.unwrap_err().is_forbidden());
+    assert!(client.policies().grant(vault, "**", agent, [Write]).await.unwrap_err().is_forbidden());
     assert!(client.vaults().delete(vault).await.unwrap_err().is_forbidden());
 }

@@ -23,12 +23,12 @@ async fn reads_are_counted_and_the_one_after_the_last_is_410() {
     let organisation = Organisation::new().await;
     let vault = organisation.vault().await;
     let secrets = organisation.owner.secrets();
-    secrets.put(vault, "a", "v").set(|r| r.max_access_count = Some(2)).await.unwrap();
-    secrets.list(vault, None).await.unwrap();
+    secrets.put(vault, "a", "v").max_access_count(2).await.unwrap();
+    secrets.list(vault).await.unwrap();
     assert!(secrets.get(vault, "a").await.is_ok());
     assert!(secrets.get(vault, "a").await.is_ok());
     assert!(secrets.get(vault, "a").await.unwrap_err().is_gone());
-    assert_eq!(secrets.list(vault, None).await.unwrap().secrets.len(), 1, "a used-up secret is listed");
+    assert_eq!(secrets.list(vault).await.unwrap().secrets.len(), 1, "a used-up secret is listed");
     secrets.put(vault, "a", "v").await.unwrap();
     assert!(secrets.get(vault, "a").await.is_ok(), "the count belongs to the version");
 }
@@ -37,7 +37,7 @@ async fn reads_are_counted_and_the_one_after_the_last_is_410() {
 async fn of_24_parallel_readers_of_3_reads_exactly_3_succeed() {
     let organisation = Organisation::new().await;
     let vault = organisation.vault().await;
-    organisation.owner.secrets().put(vault, "a", "v").set(|r| r.max_access_count = Some(3)).await.unwrap();
+    organisation.owner.secrets().put(vault, "a", "v").max_access_count(3).await.unwrap();
     let readers: Vec<_> = (0..24)
         .map(|_| {
             let client = organisation.owner.clone();
@@ -59,7 +59,7 @@ async fn an_expired_secret_is_gone() {
     let organisation = Organisation::new().await;
     let vault = organisation.vault().await;
     let soon = Timestamp::from_microseconds(Timestamp::now().microseconds() + 4_000_000);
-    organisation.owner.secrets().put(vault, "a", "v").set(|r| r.expires_at = Some(soon)).await.unwrap();
+    organisation.owner.secrets().put(vault, "a", "v").expires_at(soon).await.unwrap();
     let bound = std::time::Instant::now() + std::time::Duration::from_secs(20);
     loop {
         match organisation.owner.secrets().get(vault, "a").await {
@@ -72,7 +72,7 @@ async fn an_expired_secret_is_gone() {
         assert!(std::time::Instant::now() < bound);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert_eq!(organisation.owner.secrets().list(vault, None).await.unwrap().secrets.len(), 1, "it is listed");
+    assert_eq!(organisation.owner.secrets().list(vault).await.unwrap().secrets.len(), 1, "it is listed");
 }
 
 #[tokio::test]
@@ -112,11 +112,10 @@ async fn outside_a_grant_existence_makes_no_difference() {
 async fn an_agent_that_signs_does_not_read_keys() {
     let organisation = Organisation::new().await;
     let vault = organisation.vault().await;
-    let made =
-        organisation.owner.agents().register("signer").set(|r| r.intents_api_enabled = Some(true)).await.unwrap();
+    let made = organisation.owner.agents().register("signer").intents_api_enabled(true).await.unwrap();
     organisation.grant(vault, "**", made.agent.id, &[Read]).await;
     for (path, kind) in [("pk", SecretType::PrivateKey), ("ssh", SecretType::SshKey), ("plain", SecretType::Generic)] {
-        organisation.owner.secrets().put(vault, path, "v").set(|r| r.type_ = Some(kind)).await.unwrap();
+        organisation.owner.secrets().put(vault, path, "v").type_(kind).await.unwrap();
     }
     let agent = organisation.as_agent(&made.api_key.unwrap());
     assert!(agent.secrets().get(vault, "pk").await.unwrap_err().is_forbidden());
@@ -144,7 +143,7 @@ async fn counted_reads_beside_a_writer_all_succeed() {
     let organisation = Organisation::new().await;
     let vault = organisation.vault().await;
     let put = async |client: keepward::Client| {
-        client.secrets().put(vault, "a", "v").set(|r| r.max_access_count = Some(1_000_000)).await.unwrap();
+        client.secrets().put(vault, "a", "v").max_access_count(1_000_000).await.unwrap();
     };
     put(organisation.owner.clone()).await;
     let readers: Vec<_> = (0..8)

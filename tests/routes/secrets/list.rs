@@ -2,7 +2,9 @@ use keepward::types::PolicyPermission::Read;
 use keepward_tests::Organisation;
 
 async fn paths(client: &keepward::Client, vault: keepward::VaultId, prefix: Option<&str>) -> Vec<String> {
-    client.secrets().list(vault, prefix).await.unwrap().secrets.into_iter().map(|secret| secret.path).collect()
+    let list = client.secrets().list(vault);
+    let list = if let Some(prefix) = prefix { list.prefix(prefix) } else { list };
+    list.await.unwrap().secrets.into_iter().map(|secret| secret.path).collect()
 }
 
 #[tokio::test]
@@ -57,7 +59,7 @@ async fn hundreds_of_policies_are_one_list() {
 async fn scopes_are_a_ceiling_over_policies() {
     let organisation = Organisation::new().await;
     let vault = organisation.vault().await;
-    let made = organisation.owner.agents().register("low").set(|r| r.scopes = Some(vec!["a/**".into()])).await.unwrap();
+    let made = organisation.owner.agents().register("low").scopes(vec!["a/**".to_owned()]).await.unwrap();
     organisation.grant(vault, "**", made.agent.id, &[Read]).await;
     for path in ["a/1", "b/1"] {
         organisation.owner.secrets().put(vault, path, "v").await.unwrap();
@@ -65,12 +67,7 @@ async fn scopes_are_a_ceiling_over_policies() {
     let agent = organisation.as_agent(&made.api_key.unwrap());
     assert_eq!(paths(&agent, vault, None).await, ["a/1"]);
     assert!(agent.secrets().get(vault, "b/1").await.unwrap_err().is_forbidden());
-    let key = organisation
-        .owner
-        .api_keys()
-        .create("k")
-        .set(|r| r.scopes = Some(vec!["b/*".into(), "vault:read".into()]))
-        .await;
+    let key = organisation.owner.api_keys().create("k").scopes(vec!["b/*".to_owned(), "vault:read".to_owned()]).await;
     let limited = keepward_tests::builder(&organisation.http.url).user_key(key.unwrap().api_key.unwrap());
     let limited = limited.build().unwrap();
     assert_eq!(paths(&limited, vault, None).await, ["b/1"], "an owner's key has a ceiling, too");
@@ -78,5 +75,5 @@ async fn scopes_are_a_ceiling_over_policies() {
     assert!(limited.agents().register("more").await.unwrap_err().is_forbidden());
     assert!(limited.vaults().delete(vault).await.unwrap_err().is_forbidden());
     assert!(limited.agents().rotate_key(made.agent.id).await.unwrap_err().is_forbidden());
-    assert!(limited.policies().create(vault, "**", made.agent.id, [Read]).await.unwrap_err().is_forbidden());
+    assert!(limited.policies().grant(vault, "**", made.agent.id, [Read]).await.unwrap_err().is_forbidden());
 }

@@ -33,7 +33,7 @@ async fn an_agents_vault_gives_its_registrar_everything() {
 async fn a_bound_agent_makes_no_vault_and_reaches_no_other() {
     let organisation = Organisation::new().await;
     let (bound, other) = (organisation.vault().await, organisation.vault().await);
-    let made = organisation.owner.agents().register("bound").set(|r| r.vault_ids = Some(vec![bound])).await.unwrap();
+    let made = organisation.owner.agents().register("bound").vault_ids(vec![bound]).await.unwrap();
     for vault in [bound, other] {
         organisation.grant(vault, "**", made.agent.id, &[Read]).await;
         organisation.owner.secrets().put(vault, "a", "v").await.unwrap();

@@ -1,7 +1,14 @@
 //! Writes every generated file, or says which of them differ.
 
+mod coverage;
+mod dynamic;
+mod errors;
+mod node;
+mod python;
+mod resources;
 mod sdk;
 mod server;
+mod surface;
 mod types;
 
 use crate::document::Document;
@@ -30,11 +37,28 @@ pub(crate) fn outputs(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let mut bundle = serde_json::to_string_pretty(&document.bundle)?;
     bundle.push('\n');
     files.insert("openapi/generated/keepward.json".into(), bundle);
-    files.insert("openapi/src/generated.rs".into(), types::generate(&lowered, &operations)?);
+    let types = types::types(&lowered)?;
+    files.insert("openapi/src/generated.rs".into(), types::generate(&lowered, &types, &operations)?);
     files.insert("server/src/http/generated/operations.rs".into(), server::operations(&operations)?);
     files.insert("server/src/http/generated/layer.rs".into(), server::layer(&operations)?);
     files.insert("server/src/http/generated/mod.rs".into(), server::module()?);
     files.insert("sdk-rust/src/generated.rs".into(), sdk::generate(&document, &lowered)?);
+    let scenarios = std::fs::read_to_string(root.join("tests/e2e/scenarios.json"))?;
+    let resources = surface::resources(&document, &types, &operations)?;
+    files.insert("sdk-rust/src/resources.rs".into(), resources::generate(&resources)?);
+    files.insert("sdk-rust/src/dynamic/generated.rs".into(), dynamic::generate(&resources)?);
+    let python = |name: &str| Path::new("bindings-python/python/keepward").join(name);
+    files.insert(python("_models.py"), python::models(&document)?);
+    files.insert(python("_resources.py"), python::resources(&document, &resources, false)?);
+    files.insert(python("_async_resources.py"), python::resources(&document, &resources, true)?);
+    files.insert(python("_errors.py"), python::errors()?);
+    let node = |name: &str| Path::new("bindings-node").join(name);
+    files.insert(node("index.d.ts"), node::types(&document, &resources)?);
+    files.insert(node("index.mjs"), node::module());
+    files.insert(node("lib/resources.js"), node::resources(&resources)?);
+    files.insert(node("lib/errors.js"), node::errors()?);
+    files.insert("docs/sdk/coverage.md".into(), coverage::generate(&resources, &scenarios)?);
+    files.insert("tests/e2e/surface.json".into(), node::surface(&resources)?);
     Ok(files)
 }
 

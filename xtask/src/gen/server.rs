@@ -46,8 +46,8 @@ fn body_type(operation: &Operation) -> Option<TokenStream> {
     match &operation.body {
         Body::None => None,
         Body::Raw => Some(quote!(Unread<bytes::Bytes>)),
-        Body::Json { ty, required: true } => Some(quote!(Unread<#ty>)),
-        Body::Json { ty, required: false } => Some(quote!(Unread<Option<#ty>>)),
+        Body::Json { ty, required: true, .. } => Some(quote!(Unread<#ty>)),
+        Body::Json { ty, required: false, .. } => Some(quote!(Unread<Option<#ty>>)),
     }
 }
 

@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use quote::{format_ident, quote};
 use typify::{TypeSpace, TypeSpaceImpl, TypeSpaceSettings};
 
-pub(crate) fn generate(lowered: &Lowered, operations: &[Operation]) -> Result<String> {
+/// One type a schema.
+pub(crate) fn types(lowered: &Lowered) -> Result<syn::File> {
     let mut settings = TypeSpaceSettings::default();
     settings.with_struct_builder(false);
     for (name, native) in &lowered.natives {
@@ -23,6 +24,10 @@ pub(crate) fn generate(lowered: &Lowered, operations: &[Operation]) -> Result<St
     for (schema, field) in &lowered.patches {
         tell_absent_from_null(&mut file, schema, field)?;
     }
+    Ok(file)
+}
+
+pub(crate) fn generate(lowered: &Lowered, file: &syn::File, operations: &[Operation]) -> Result<String> {
     // Hand-written types have no place in the module of generated ones, but in its names.
     let natives =
         lowered.natives.iter().filter(|(_, native)| !native.contains('<')).map(|(name, _)| format_ident!("{name}"));

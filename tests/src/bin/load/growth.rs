@@ -74,7 +74,7 @@ async fn fill(url: &str, size: Size) -> Value {
         async move {
             let agent = client.agents().register(format!("agent-{n}").as_str()).await.unwrap().agent.id;
             for m in 0..per_agent {
-                client.policies().create(shared, format!("of/{n}/{m}/**").as_str(), agent, [Read]).await.unwrap();
+                client.policies().grant(shared, format!("of/{n}/{m}/**").as_str(), agent, [Read]).await.unwrap();
             }
         }
     })
@@ -88,7 +88,7 @@ async fn fill(url: &str, size: Size) -> Value {
     each(size.prefixes, move |n| {
         let client = granter.clone();
         async move {
-            client.policies().create(own, format!("p{n}/**").as_str(), agent, [Read]).await.unwrap();
+            client.policies().grant(own, format!("p{n}/**").as_str(), agent, [Read]).await.unwrap();
         }
     })
     .await;

@@ -1,0 +1,210 @@
+// What is Node's own: secrets that do not print, errors, signals, worker threads, bad servers.
+'use strict'
+
+const assert = require('node:assert')
+const { spawnSync } = require('node:child_process')
+const { randomUUID } = require('node:crypto')
+const { readdirSync } = require('node:fs')
+const http = require('node:http')
+const net = require('node:net')
+const { inspect, format } = require('node:util')
+const { Worker } = require('node:worker_threads')
+const keepward = require('keepward')
+
+const { Keepward, Secret } = keepward
+const url = process.env.KEEPWARD_URL
+const password = 'D3mo!Passw0rd#x7'
+const vaultId = '3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10'
+
+/** A server that answers what it is told to, and remembers what it was asked. */
+async function fake(answer) {
+  const requests = []
+  const server = http.createServer((request, response) => {
+    requests.push(request)
+    const [status, headers, body] = answer(requests.length)
+    response.writeHead(status, headers)
+    response.end(body)
+  })
+  server.unref()
+  await new Promise((done) => server.listen(0, '127.0.0.1', done))
+  return { url: `http://127.0.0.1:${server.address().port}`, requests, server }
+}
+
+const problem = (status) => JSON.stringify({ type: 'about:blank', title: 't', status, detail: 'd' })
+const health = () => [200, { 'Content-Type': 'application/json' }, '{"status": "healthy", "from_a_newer_server": [1]}']
+const failed = (promise, kind) => promise.then(
+  () => assert.fail(`${kind.name} was not thrown`),
+  (error) => {
+    assert(error instanceof kind, inspect(error))
+    return error
+  },
+)
+
+async function human() {
+  const email = `${randomUUID()}@example.com`
+  const { accessToken } = await new Keepward().auth.signup({ email, password })
+  return { client: new Keepward({ token: accessToken }), email }
+}
+
+async function secretsDoNotPrint() {
+  const text = `sk-${randomUUID()}`
+  const secret = new Secret(text)
+  assert.strictEqual(secret.reveal(), text)
+  const answer = { value: secret, list: [secret] }
+  for (const shown of [secret, answer]) {
+    for (const way of [inspect, (v) => inspect(v, { showHidden: true, depth: 9 }), JSON.stringify, String, format, (v) => `${v}`, (v) => Object.keys(v) + Object.values(v)]) {
+      assert(!way(shown).includes(text), way(shown))
+    }
+    assert.throws(() => structuredClone(shown))
+  }
+  assert.throws(() => new Secret(5), TypeError)
+}
+
+async function whatAClientIsMadeFrom() {
+  const { KEEPWARD_URL } = process.env
+  delete process.env.KEEPWARD_URL
+  assert.throws(() => new Keepward(), RangeError)
+  process.env.KEEPWARD_URL = KEEPWARD_URL
+  for (const baseUrl of ['', '127.0.0.1:80', 'ftp://127.0.0.1', 'http://user:pass@127.0.0.1', 'http://127.0.0.1/?a=b', 'http://']) {
+    assert.throws(() => new Keepward({ baseUrl }), (error) => error instanceof RangeError && !error.message.includes('pass@'))
+  }
+  assert.throws(() => new Keepward({ agentKey: 'ocv_a', userKey: '1ck_a' }), RangeError)
+  assert.throws(() => new Keepward({ email: 'a@example.com' }), RangeError)
+  assert.throws(() => new Keepward({ timeout: 0 }), RangeError)
+  assert.throws(() => new Keepward({ bassUrl: url }), TypeError)
+  assert.throws(() => new Keepward({ agentKey: 5 }))
+  for (const baseUrl of [`${url}/`, `${url}/api/`]) {
+    assert.strictEqual((await new Keepward({ baseUrl }).health.get()).status, 'healthy')
+  }
+  process.env.KEEPWARD_AGENT_KEY = 'ocv_no_such_key'
+  await failed(new Keepward().agents.me(), keepward.Unauthorized)
+  delete process.env.KEEPWARD_AGENT_KEY
+}
+
+async function arguments_() {
+  const client = new Keepward({ token: 'x' })
+  await failed(client.secrets.get(vaultId), TypeError)
+  await failed(client.secrets.get(vaultId, 'a', { nothing: 1 }), TypeError)
+  await failed(client.secrets.get(vaultId, 'a/../b'), RangeError)
+  await failed(client.secrets.get('no-uuid', 'a'), RangeError)
+  await failed(client.secrets.put(vaultId, 'a', 'lone \ud800'), RangeError)
+  await failed(client.secrets.put(vaultId, 'a', 'v', { metadata: { x: NaN } }), RangeError)
+  await failed(client.secrets.put(vaultId, 'a', 'v', { metadata: { x() {} } }), TypeError)
+  await failed(client.secrets.put(vaultId, 'a', 'v', { expiresAt: new Date(NaN) }), RangeError)
+  await failed(client.audit.events({ limit: 2n ** 70n }), RangeError)
+  const error = await failed(client.secrets.put(vaultId, 'a', 12345), TypeError)
+  assert(!error.message.includes('12345') && error.message.includes('value'))
+}
+
+async function valuesAsTheyAre() {
+  const { client } = await human()
+  const vault = (await client.vaults.create('v')).id
+  const expiresAt = new Date('2030-01-02T03:04:05.678Z')
+  const texts = ['nul \0 in it', 'emoji 🔐 and ünï', 'x'.repeat(4 * 1024 * 1024)]
+  for (const [n, text] of texts.entries()) {
+    await client.secrets.put(vault, `p/${n}`, new Secret(text), { expiresAt, metadata: { big: 2n ** 53n + 1n, small: 5 } })
+    const found = await client.secrets.get(vault, `p/${n}`)
+    assert.strictEqual(found.value.reveal(), text)
+    assert.deepStrictEqual(found.metadata, { big: 2n ** 53n + 1n, small: 5 })
+    assert(found.expiresAt instanceof Date && found.expiresAt.getTime() === expiresAt.getTime())
+    assert.strictEqual(found.version, 1)
+  }
+  const { agent } = await client.agents.register('a', { description: 'd' })
+  assert.strictEqual((await client.agents.update(agent.id, { name: 'b' })).description, 'd')
+  assert.strictEqual((await client.agents.update(agent.id, { description: null })).description, '')
+}
+
+async function badServers() {
+  for (const [status, headers] of [[429, { 'Retry-After': '1' }], [503, { 'Retry-After': '0' }], [502, {}], [504, {}]]) {
+    const server = await fake((n) => (n === 1 ? [status, headers, problem(status)] : health()))
+    assert.strictEqual((await new Keepward({ baseUrl: server.url }).health.get()).status, 'healthy')
+    assert.strictEqual(server.requests.length, 2)
+  }
+  const limited = await fake(() => [429, { 'Retry-After': '7' }, problem(429)])
+  const error = await failed(new Keepward({ baseUrl: limited.url, maxRetries: 0 }).health.get(), keepward.RateLimited)
+  assert.deepStrictEqual([error.retryAfter, error.status, error.detail, error.name], [7, 429, 'd', 'RateLimited'])
+  for (const [status, kind] of [[402, 'PaymentRequired'], [409, 'Conflict'], [410, 'Gone'], [500, 'ServerError'], [501, 'ServerError']]) {
+    const server = await fake(() => [status, {}, problem(status)])
+    const error = await failed(new Keepward({ baseUrl: server.url, maxRetries: 0 }).health.get(), keepward[kind])
+    assert(error instanceof keepward.KeepwardError && error instanceof Error)
+  }
+  const html = await fake(() => [200, { 'Content-Type': 'text/html' }, '<html>hello</html>'])
+  const strange = await failed(new Keepward({ baseUrl: html.url }).health.get(), keepward.ConnectionFailed)
+  assert(!inspect(strange).includes('hello'))
+  const other = await fake(health)
+  const redirect = await fake(() => [302, { Location: `${other.url}/v1/health` }, ''])
+  await failed(new Keepward({ baseUrl: redirect.url, token: 'secret-token' }).account.get(), keepward.KeepwardError)
+  assert(redirect.requests.length > 0 && other.requests.length === 0, 'a token must not follow a redirect')
+  await failed(new Keepward({ baseUrl: 'http://127.0.0.1:1', maxRetries: 0 }).health.get(), keepward.ConnectionFailed)
+}
+
+async function aSilentServer() {
+  const silent = net.createServer(() => {})
+  await new Promise((done) => silent.listen(0, '127.0.0.1', done))
+  const baseUrl = `http://127.0.0.1:${silent.address().port}`
+  await failed(new Keepward({ baseUrl, timeout: 300, maxRetries: 0 }).health.get(), keepward.Timeout)
+  const client = new Keepward({ baseUrl, timeout: 60000 })
+  const controller = new AbortController()
+  const call = client.health.get({ signal: controller.signal })
+  setTimeout(() => controller.abort(), 100)
+  const error = await call.catch((error) => error)
+  assert.strictEqual(error.name, 'AbortError')
+  assert.strictEqual((await client.health.get({ signal: controller.signal }).catch((error) => error)).name, 'AbortError')
+  assert.strictEqual((await client.health.get({ signal: AbortSignal.timeout(50) }).catch((error) => error)).name, 'TimeoutError')
+  silent.close()
+}
+
+async function closedClientsLetTheProcessEnd() {
+  const client = new Keepward()
+  await client.health.get()
+  client.close()
+  await failed(client.health.get(), TypeError)
+  const code = "const { Keepward } = require('keepward'); const c = new Keepward(); c.health.get().then(() => c.close())"
+  assert.strictEqual(spawnSync(process.execPath, ['-e', code], { timeout: 20000 }).status, 0)
+  const running = "const { Keepward } = require('keepward'); new Keepward().health.get(); setTimeout(() => process.exit(8), 5)"
+  assert.strictEqual(spawnSync(process.execPath, ['-e', running], { timeout: 20000 }).status, 8)
+  const module = "import keepward, { Keepward, NotFound } from 'keepward'; if (keepward.Keepward !== Keepward || !NotFound) process.exit(1)"
+  assert.strictEqual(spawnSync(process.execPath, ['--input-type=module', '-e', module], { cwd: process.cwd(), timeout: 20000 }).status, 0)
+}
+
+async function workerThreads() {
+  const code = "const { Keepward } = require('keepward'); const { parentPort } = require('node:worker_threads'); new Keepward().health.get().then((answer) => parentPort.postMessage(answer.status))"
+  const workers = Array.from({ length: 4 }, () => new Promise((done, fail) => {
+    const worker = new Worker(code, { eval: true })
+    worker.once('message', done)
+    worker.once('error', fail)
+  }))
+  assert.deepStrictEqual(await Promise.all(workers), Array(4).fill('healthy'))
+}
+
+async function tokensRenewUnderFiftyCalls() {
+  const { client } = await human()
+  const { agent, apiKey } = await client.agents.register('a')
+  const agentClient = new Keepward({ agentKey: apiKey })
+  const answers = await Promise.all(Array.from({ length: 50 }, () => agentClient.agents.me()))
+  assert(answers.every((answer) => answer.id === agent.id))
+}
+
+async function aThousandClients() {
+  const now = () => [readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length]
+  const one = async () => {
+    const client = new Keepward()
+    await client.health.get()
+    client.close()
+  }
+  for (let n = 0; n < 20; n++) await one()
+  const before = now()
+  for (let n = 0; n < 1000; n++) await one()
+  await new Promise((done) => setTimeout(done, 500))
+  const after = now()
+  assert(after[0] <= before[0] + 8 && after[1] <= before[1] + 8, inspect([before, after]))
+}
+
+async function main() {
+  for (const test of [secretsDoNotPrint, whatAClientIsMadeFrom, arguments_, valuesAsTheyAre, badServers, aSilentServer, closedClientsLetTheProcessEnd, workerThreads, tokensRenewUnderFiftyCalls, aThousandClients]) {
+    await test()
+    console.log(`client: ${test.name}`)
+  }
+}
+
+main()

@@ -1,0 +1,115 @@
+//! From Python's values to the data that arguments are.
+
+use crate::secret::Secret;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+use serde_json::{Map, Number, Value};
+
+/// Deeper than this nothing of the API goes.
+const MAX_DEPTH: usize = 32;
+
+/// The text, unless it holds a lone surrogate.
+pub(crate) fn text(text: &Bound<'_, PyString>) -> PyResult<String> {
+    // The error of the conversion holds the text.
+    text.to_cow().map(|text| text.into_owned()).map_err(|_| PyValueError::new_err("a text is not valid Unicode"))
+}
+
+/// Arguments by name.
+pub(crate) fn named(arguments: &Bound<'_, PyDict>) -> PyResult<Map<String, Value>> {
+    object(arguments, 0)
+}
+
+fn object(dict: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>> {
+    dict.iter()
+        .map(|(name, value)| {
+            let name = name.cast::<PyString>().map_err(|_| PyTypeError::new_err("a key is a str"))?;
+            let name = text(name)?;
+            let value = data(&value, depth).map_err(|error| within(&name, depth, error, dict.py()))?;
+            Ok((name, value))
+        })
+        .collect()
+}
+
+/// Says which argument an error is about.
+fn within(name: &str, depth: usize, error: PyErr, py: Python<'_>) -> PyErr {
+    if depth > 0 {
+        return error;
+    }
+    let text = format!("`{name}`: {}", error.value(py));
+    match error.is_instance_of::<PyTypeError>(py) {
+        true => PyTypeError::new_err(text),
+        false => PyValueError::new_err(text),
+    }
+}
+
+fn imported<'py>(
+    py: Python<'py>,
+    cell: &'static PyOnceLock<Py<PyType>>,
+    module: &str,
+    name: &str,
+) -> PyResult<&'py Bound<'py, PyType>> {
+    cell.import(py, module, name)
+}
+
+fn data(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+    static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static MAPPING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static ENUM: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = value.py();
+    if depth > MAX_DEPTH {
+        return Err(PyValueError::new_err("a value is nested too deeply"));
+    }
+    if value.is_none() {
+        return Ok(Value::Null);
+    }
+    if let Ok(known) = value.cast::<PyString>() {
+        // An enum of texts is a text, too, and prints as something else.
+        return Ok(Value::String(text(known)?));
+    }
+    if let Ok(known) = value.cast::<Secret>() {
+        return Ok(Value::String(known.get().0.expose().to_owned()));
+    }
+    if let Ok(known) = value.cast::<PyBool>() {
+        return Ok(Value::Bool(known.is_true()));
+    }
+    if value.cast::<PyInt>().is_ok() {
+        let number = value.extract::<i64>().map(Number::from).or_else(|_| value.extract::<u64>().map(Number::from));
+        return number.map(Value::Number).map_err(|_| PyOverflowError::new_err("a number is too large"));
+    }
+    if let Ok(known) = value.cast::<PyFloat>() {
+        let number = Number::from_f64(known.value());
+        return number.map(Value::Number).ok_or_else(|| PyValueError::new_err("a number is not finite"));
+    }
+    if value.is_instance(imported(py, &UUID, "uuid", "UUID")?)?
+        || value.is_instance(imported(py, &DECIMAL, "decimal", "Decimal")?)?
+    {
+        return Ok(Value::String(text(&value.str()?)?));
+    }
+    if value.is_instance(imported(py, &DATETIME, "datetime", "datetime")?)? {
+        if value.call_method0("utcoffset")?.is_none() {
+            return Err(PyValueError::new_err("a time needs its zone, such as datetime.timezone.utc"));
+        }
+        return Ok(Value::String(text(value.call_method0("isoformat")?.cast::<PyString>()?)?));
+    }
+    if value.is_instance(imported(py, &ENUM, "enum", "Enum")?)? {
+        return data(&value.getattr("value")?, depth + 1);
+    }
+    if let Ok(dict) = value.cast::<PyDict>() {
+        return object(dict, depth + 1).map(Value::Object);
+    }
+    if let Ok(list) = value.cast::<PyList>() {
+        return list.iter().map(|item| data(&item, depth + 1)).collect::<PyResult<_>>().map(Value::Array);
+    }
+    if let Ok(tuple) = value.cast::<PyTuple>() {
+        return tuple.iter().map(|item| data(&item, depth + 1)).collect::<PyResult<_>>().map(Value::Array);
+    }
+    if value.is_instance(imported(py, &MAPPING, "collections.abc", "Mapping")?)? {
+        let copy = py.get_type::<PyDict>().call1((value,))?;
+        return object(copy.cast::<PyDict>()?, depth + 1).map(Value::Object);
+    }
+    Err(PyTypeError::new_err(format!("a value of type {} has no place in a call", value.get_type().name()?)))
+}

@@ -1,0 +1,168 @@
+//! What a Python client holds.
+
+use crate::failure::exception;
+use crate::secret::Secret;
+use crate::{answer, arguments};
+use keepward::dynamic::{self, Arguments, Data, Failure};
+use keepward::{Client, SecretText};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// How long a call waits before it looks whether somebody pressed Ctrl-C.
+const BETWEEN_SIGNALS: Duration = Duration::from_millis(100);
+
+/// The process in which asyncio calls began: their threads do not survive a fork.
+static ASYNC_PROCESS: OnceLock<u32> = OnceLock::new();
+
+/// A client of one server; without a thread of its own, the thread that waits does the work.
+#[pyclass(frozen, module = "keepward")]
+pub(crate) struct Connection {
+    base_url: String,
+    process: u32,
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Clone)]
+struct Open {
+    client: Client,
+    runtime: std::sync::Arc<Runtime>,
+}
+
+/// A credential, as text or as what does not print.
+fn secret(value: Option<Bound<'_, PyAny>>) -> PyResult<Option<SecretText>> {
+    let Some(value) = value else { return Ok(None) };
+    if let Ok(secret) = value.cast::<Secret>() {
+        return Ok(Some(secret.get().0.clone()));
+    }
+    match value.cast::<PyString>() {
+        Ok(text) => Ok(Some(arguments::text(text)?.into())),
+        Err(_) => Err(PyTypeError::new_err("a credential is a str or a Secret")),
+    }
+}
+
+fn duration(seconds: f64) -> PyResult<Duration> {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(PyValueError::new_err("a time-out is a positive number of seconds")),
+    }
+}
+
+impl Connection {
+    fn open(&self) -> PyResult<Open> {
+        if std::process::id() != self.process {
+            return Err(PyRuntimeError::new_err("this client was made before a fork: make one in each process"));
+        }
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.clone().ok_or_else(|| PyRuntimeError::new_err("this client is closed"))
+    }
+}
+
+#[pymethods]
+impl Connection {
+    #[new]
+    #[pyo3(signature = (*, base_url, agent_key, user_key, token, email, password, timeout, connect_timeout, max_retries, root_certificate))]
+    #[expect(clippy::too_many_arguments, reason = "one a keyword")]
+    fn new(
+        base_url: Option<String>,
+        agent_key: Option<Bound<'_, PyAny>>,
+        user_key: Option<Bound<'_, PyAny>>,
+        token: Option<Bound<'_, PyAny>>,
+        email: Option<String>,
+        password: Option<Bound<'_, PyAny>>,
+        timeout: f64,
+        connect_timeout: f64,
+        max_retries: u32,
+        root_certificate: Option<Vec<u8>>,
+    ) -> PyResult<Self> {
+        let mut builder = Client::builder().max_retries(max_retries);
+        builder = builder.timeout(duration(timeout)?).connect_timeout(duration(connect_timeout)?);
+        if let Some(url) = &base_url {
+            builder = builder.base_url(url);
+        }
+        if let Some(key) = secret(agent_key)? {
+            builder = builder.agent_key(key);
+        }
+        if let Some(key) = secret(user_key)? {
+            builder = builder.user_key(key);
+        }
+        if let Some(token) = secret(token)? {
+            builder = builder.token(token);
+        }
+        builder = match (email, secret(password)?) {
+            (Some(email), Some(password)) => builder.password(email, password),
+            (None, None) => builder,
+            _ => return Err(PyValueError::new_err("email and password go together")),
+        };
+        if let Some(pem) = root_certificate {
+            builder = builder.root_certificate(pem);
+        }
+        let client = builder.build().map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let open = Open { client, runtime: runtime.into() };
+        let base_url = base_url.unwrap_or_default();
+        Ok(Self { base_url, process: std::process::id(), open: Mutex::new(Some(open)) })
+    }
+
+    #[getter]
+    fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Calls an operation and waits for its answer.
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        operation: &str,
+        arguments: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Open { client, runtime } = self.open()?;
+        let arguments = Arguments::new(arguments::named(arguments)?);
+        let answered: PyResult<_> = py.detach(|| {
+            let mut call = std::pin::pin!(dynamic::call(&client, operation, arguments));
+            loop {
+                let waited = runtime.block_on(async { tokio::time::timeout(BETWEEN_SIGNALS, call.as_mut()).await });
+                match waited {
+                    Ok(answered) => return Ok(answered),
+                    // Dropping the call ends it.
+                    Err(_) => Python::attach(|py| py.check_signals())?,
+                }
+            }
+        });
+        finish(py, answered?)
+    }
+
+    /// Calls an operation; what it answers is to be awaited.
+    fn call_async<'py>(
+        &self,
+        py: Python<'py>,
+        operation: String,
+        arguments: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let client = self.open()?.client;
+        if *ASYNC_PROCESS.get_or_init(std::process::id) != std::process::id() {
+            return Err(PyRuntimeError::new_err("asyncio calls do not survive a fork: start processes by spawn"));
+        }
+        let arguments = Arguments::new(arguments::named(arguments)?);
+        pyo3_async_runtimes::tokio::future_into_py(py, async move {
+            let answered = dynamic::call(&client, &operation, arguments).await;
+            Python::attach(|py| finish(py, answered).map(Bound::unbind))
+        })
+    }
+
+    /// Ends its connections; calls that are under way end by themselves.
+    fn close(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(open);
+    }
+}
+
+fn finish(py: Python<'_>, answered: Result<Data, Failure>) -> PyResult<Bound<'_, PyAny>> {
+    match answered {
+        Ok(answer) => answer::python(py, answer),
+        Err(failure) => Err(exception(py, failure)),
+    }
+}

@@ -1,0 +1,17 @@
+//! `keepward._native`: a connection that calls operations by name, and the text that does not print. What Python sees of it
+//! is written by `cargo xtask gen` beside it.
+
+mod answer;
+mod arguments;
+mod connection;
+mod failure;
+mod secret;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<secret::Secret>()?;
+    module.add_class::<connection::Connection>()
+}

@@ -1,0 +1,310 @@
+"""What is Python's own: secrets that do not print, errors, Ctrl-C, cancellation, forks, bad servers."""
+
+import asyncio
+import copy
+import datetime
+import gc
+import http.server
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import uuid
+
+import keepward
+
+URL = os.environ["KEEPWARD_URL"]
+PASSWORD = "D3mo!Passw0rd#x7"
+VAULT = "3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10"
+
+
+def raises(kind, call, *arguments, **options):
+    try:
+        call(*arguments, **options)
+    except kind as error:
+        return error
+    raise AssertionError(f"{kind.__name__} was not raised")
+
+
+class Fake:
+    """A server of the standard library that answers what it is told to, and remembers what it was asked."""
+
+    def __init__(self, answer):
+        fake = self
+        self.requests = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                fake.requests.append((self.path, dict(self.headers)))
+                status, headers, body = answer(len(fake.requests))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                if "Content-Length" not in headers:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                try:
+                    self.wfile.write(body)
+                except OSError:
+                    pass
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def problem(status):
+    return json.dumps({"type": "about:blank", "title": "t", "status": status, "detail": "d"}).encode()
+
+
+def health():
+    return 200, {"Content-Type": "application/json"}, b'{"status": "healthy", "from_a_newer_server": [1]}'
+
+
+def secrets_do_not_print():
+    text = f"sk-{uuid.uuid4()}"
+    secret = keepward.Secret(text)
+    assert secret.reveal() == text and secret == keepward.Secret(text) and secret != keepward.Secret("x")
+    model = keepward.models.SecretResponse(value=secret, path="a")
+    for shown in (secret, model, [secret], {"a": model}, model.to_dict()):
+        for way in (str, repr, "{}".format, "{!r}".format, lambda value: "%s" % (value,), lambda value: f"{value}"):
+            assert text not in way(shown), (way, shown)
+    assert copy.copy(secret) is secret and copy.deepcopy(secret) is secret
+    for way in (pickle.dumps, json.dumps, vars, lambda value: pickle.dumps(model)):
+        assert text not in str(raises(TypeError, way, secret))
+    try:
+        local = secret  # noqa: F841
+        raise ValueError("x")
+    except ValueError:
+        assert text not in traceback.format_exc()
+        shown = traceback.TracebackException(*sys.exc_info(), capture_locals=True)
+        # The text itself is a local of this test; what is a secret is not shown.
+        assert "local = Secret(...)" in "".join(shown.format())
+    raises(AttributeError, setattr, secret, "x", 1)
+    raises(AttributeError, setattr, model, "path", "b")
+
+
+def what_a_client_is_made_from():
+    environment = {name: os.environ.pop(name, None) for name in ("KEEPWARD_URL", "KEEPWARD_AGENT_KEY")}
+    try:
+        raises(ValueError, keepward.Client)
+        os.environ["KEEPWARD_URL"] = URL
+        assert keepward.Client().health.get().status == "healthy"
+        os.environ["KEEPWARD_AGENT_KEY"] = "ocv_no_such_key"
+        raises(keepward.Unauthorized, keepward.Client().agents.me)
+        keepward.Client(token="x")
+    finally:
+        for name, value in environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+    for url in ("", "127.0.0.1:80", "ftp://127.0.0.1", "http://user:pass@127.0.0.1", "http://127.0.0.1/?a=b", "http://"):
+        error = raises(ValueError, keepward.Client, base_url=url)
+        assert "pass" not in str(error) or "pass@" not in str(error)
+    raises(ValueError, keepward.Client, base_url=URL, agent_key="ocv_a", user_key="1ck_a")
+    raises(ValueError, keepward.Client, base_url=URL, email="a@example.com")
+    raises(ValueError, keepward.Client, base_url=URL, timeout=0)
+    raises(ValueError, keepward.Client, base_url=URL, timeout=-1)
+    raises(ValueError, keepward.Client, base_url=URL, token="\ud800")
+    raises(TypeError, keepward.Client, base_url=URL, agent_key=5)
+    raises(TypeError, keepward.Client, bass_url=URL)
+    for url in (URL + "/", URL + "/api/"):
+        assert keepward.Client(base_url=url).health.get().status == "healthy"
+
+
+def arguments():
+    client = keepward.Client(base_url=URL, token="x")
+    raises(TypeError, client.secrets.get, VAULT)
+    raises(TypeError, client.secrets.get, VAULT, "a", nothing=1)
+    raises(TypeError, client.secrets.put, VAULT, "a", b"bytes")
+    raises(TypeError, client.secrets.put, VAULT, "a", "v", metadata={"x": object()})
+    raises(ValueError, client.secrets.put, VAULT, "a", "v", metadata={"x": float("nan")})
+    raises(ValueError, client.secrets.put, VAULT, "a", "lone \ud800")
+    raises(ValueError, client.secrets.put, VAULT, "a", "v", expires_at=datetime.datetime(2030, 1, 1))
+    raises(ValueError, client.secrets.get, VAULT, "a/../b")
+    raises(ValueError, client.secrets.get, "not-a-uuid", "a")
+    raises((ValueError, OverflowError), client.audit.events, limit=2**70)
+    deep = []
+    for _ in range(100):
+        deep = [deep]
+    raises(ValueError, client.secrets.put, VAULT, "a", "v", metadata={"x": deep})
+    error = raises(TypeError, client.secrets.put, VAULT, "a", 12345)
+    assert "12345" not in str(error) and "value" in str(error)
+
+
+def values_as_they_are():
+    client = keepward.Client(base_url=URL)
+    email = f"{uuid.uuid4()}@example.com"
+    token = client.auth.signup(email, PASSWORD).access_token
+    client = keepward.Client(base_url=URL, token=token)
+    vault = client.vaults.create("v").id
+    assert isinstance(vault, uuid.UUID)
+    later = datetime.datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+    for n, text in enumerate(("nul \0 in it", "emoji 🔐 and ünï", "x" * 4 * 1024 * 1024)):
+        made = client.secrets.put(vault, f"p/{n}", keepward.Secret(text), expires_at=later, metadata={"big": 2**53 + 1})
+        found = client.secrets.get(vault, f"p/{n}")
+        assert found.value.reveal() == text and found.version == made.version == 1
+        assert found.expires_at == later and found.expires_at.tzinfo is datetime.timezone.utc
+        assert found.metadata["big"] == 2**53 + 1
+    agent = client.agents.register("a", description="d").agent
+    assert client.agents.update(agent.id, name="b").description == "d"
+    assert client.agents.update(agent.id, description=None).description == ""
+    assert pickle.loads(pickle.dumps(agent)) == agent
+
+
+def bad_servers():
+    def once(status, headers=None):
+        return lambda n: (status, headers or {}, problem(status)) if n == 1 else health()
+
+    for status, headers in ((429, {"Retry-After": "1"}), (503, {"Retry-After": "0"}), (502, {}), (504, {})):
+        fake = Fake(once(status, headers))
+        assert keepward.Client(base_url=fake.url).health.get().status == "healthy"
+        assert len(fake.requests) == 2, status
+    fake = Fake(lambda n: (429, {"Retry-After": "7"}, problem(429)))
+    error = raises(keepward.RateLimited, keepward.Client(base_url=fake.url, max_retries=0).health.get)
+    assert error.retry_after == 7.0 and error.status == 429 and error.detail == "d"
+    fake = Fake(lambda n: (500, {}, problem(500)))
+    raises(keepward.ServerError, keepward.Client(base_url=fake.url, max_retries=0).health.get)
+    for status, kind in ((402, keepward.PaymentRequired), (409, keepward.Conflict), (410, keepward.Gone)):
+        fake = Fake(lambda n, status=status: (status, {}, problem(status)))
+        assert type(raises(kind, keepward.Client(base_url=fake.url).health.get)) is kind
+    fake = Fake(lambda n: (200, {"Content-Type": "text/html"}, b"<html>hello</html>"))
+    assert "hello" not in str(raises(keepward.ConnectionFailed, keepward.Client(base_url=fake.url).health.get))
+    fake = Fake(lambda n: (200, {"Content-Type": "application/json", "Content-Length": "500"}, b'{"status":'))
+    raises((keepward.ConnectionFailed, keepward.Timeout), keepward.Client(base_url=fake.url, timeout=2, max_retries=0).health.get)
+    other = Fake(lambda n: health())
+    fake = Fake(lambda n: (302, {"Location": other.url + "/v1/health"}, b""))
+    raises(keepward.KeepwardError, keepward.Client(base_url=fake.url, token="secret-token").account.get)
+    assert fake.requests and not other.requests, "a token must not follow a redirect"
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        raises(keepward.Timeout, keepward.Client(base_url=url, timeout=0.3, max_retries=0).health.get)
+    raises(keepward.ConnectionFailed, keepward.Client(base_url="http://127.0.0.1:1", max_retries=0).health.get)
+
+
+def closed_and_forked():
+    client = keepward.Client(base_url=URL)
+    with client as same:
+        assert same is client and client.health.get()
+    raises(RuntimeError, client.health.get)
+    client = keepward.Client(base_url=URL)
+    client.health.get()
+    child = os.fork()
+    if child == 0:
+        try:
+            raises(RuntimeError, client.health.get)
+            assert keepward.Client(base_url=URL).health.get().status == "healthy"
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert client.health.get().status == "healthy"
+
+
+def control_c_ends_a_call():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        code = (
+            "import keepward, sys\n"
+            f"c = keepward.Client(base_url='http://127.0.0.1:{silent.getsockname()[1]}', timeout=60)\n"
+            "print('calls', flush=True)\n"
+            "try:\n    c.health.get()\nexcept KeyboardInterrupt:\n    sys.exit(7)\n"
+        )
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        assert child.stdout.readline() == b"calls\n"
+        time.sleep(0.3)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(20) == 7
+        # One that ends while a call runs in another thread ends all the same.
+        code = code.replace("c.health.get()", "import threading; threading.Thread(target=c.health.get, daemon=True).start(); import time; time.sleep(0.3); sys.exit(8)")
+        assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, timeout=30).returncode == 8
+
+
+async def asyncio_ends_a_call():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        client = keepward.AsyncClient(base_url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=60)
+        task = asyncio.ensure_future(client.health.get())
+        await asyncio.sleep(0.2)
+        task.cancel()
+        try:
+            await task
+            raise AssertionError("a cancelled call went on")
+        except asyncio.CancelledError:
+            pass
+    async with keepward.AsyncClient(base_url=URL) as client:
+        answers = await asyncio.gather(*(client.health.get() for _ in range(50)))
+        assert all(answer.status == "healthy" for answer in answers)
+
+
+def tokens_renew_under_fifty_calls():
+    client = keepward.Client(base_url=URL)
+    email = f"{uuid.uuid4()}@example.com"
+    client.auth.signup(email, PASSWORD)
+    human = keepward.Client(base_url=URL, email=email, password=PASSWORD)
+    made = human.agents.register("a")
+    agent = keepward.Client(base_url=URL, agent_key=made.api_key)
+    failed = []
+
+    def read():
+        try:
+            assert agent.agents.me().id == made.agent.id
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed
+    events = human.audit.events(action="auth.success").events
+    assert len([event for event in events if event.actor_id == str(made.agent.id)]) <= 1, "one exchange for all"
+
+
+def a_thousand_clients():
+    def now():
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+    for _ in range(20):
+        keepward.Client(base_url=URL).health.get()
+    before = now()
+    for _ in range(1000):
+        keepward.Client(base_url=URL).health.get()
+    after = now()
+    assert after[0] <= before[0] + 8 and after[1] <= before[1] + 8, (before, after)
+
+
+if __name__ == "__main__":
+    for test in (
+        secrets_do_not_print,
+        what_a_client_is_made_from,
+        arguments,
+        values_as_they_are,
+        bad_servers,
+        closed_and_forked,
+        control_c_ends_a_call,
+        tokens_renew_under_fifty_calls,
+        a_thousand_clients,
+    ):
+        test()
+        print(f"client: {test.__name__}")
+    asyncio.run(asyncio_ends_a_call())
+    print("client: asyncio_ends_a_call")
