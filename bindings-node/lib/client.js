@@ -76,7 +76,8 @@ class Keepward {
     const call = { ...values }
     for (const [name, value] of Object.entries(named)) {
       if (!Object.hasOwn(names, name)) throw new TypeError(`there is no argument \`${name}\``)
-      if (value !== undefined) call[names[name]] = value
+      const [wire, convert] = names[name]
+      if (value !== undefined) call[wire] = convert ? convert(value) : value
     }
     const id = (this.#last = (this.#last + 1) % 2 ** 32)
     const answered = this.#connection.call(id, operation, json(call))

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import keyword
 import os
 import pathlib
 import sys
@@ -63,7 +64,8 @@ async def run(kind, scenario):
         method = getattr(getattr(clients[step["as"]], place["resource"]), place["method"])
         expected = ERRORS.get(step.get("error")) or (getattr(keepward, step["error"]) if "error" in step else ())
         try:
-            answer = method(**given)
+            # A keyword of the language has an underscore behind it.
+            answer = method(**{name + "_" * keyword.iskeyword(name): value for name, value in given.items()})
             if inspect.isawaitable(answer):
                 answer = await answer
         except expected as error:

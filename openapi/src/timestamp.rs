@@ -81,10 +81,11 @@ impl TryFrom<String> for Timestamp {
     }
 }
 
-/// As a newtype, like ids and secrets: a serialiser that has a type of its own for times finds it by its name.
+/// By its `Display`: a serialiser that has a type of its own for times finds it by that. (Not as a newtype, which no query
+/// can hold.)
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct("Timestamp", &self.to_string())
+        serializer.collect_str(self)
     }
 }
 

@@ -22,6 +22,25 @@ impl<'a, Answer: 'a> Call<'a, Answer> {
     }
 }
 
+#[cfg(feature = "blocking")]
+impl<Answer> Call<'_, Answer> {
+    /// Sends it and waits for the answer, on the thread that calls this.
+    ///
+    /// # Errors
+    /// As when it is awaited, and [`Error::Configuration`] within an asynchronous runtime, which it would stop.
+    pub fn wait(self) -> Result<Answer> {
+        // One for all clients: it owns their idle connections.
+        static RUNTIME: std::sync::OnceLock<std::io::Result<tokio::runtime::Runtime>> = std::sync::OnceLock::new();
+        if tokio::runtime::Handle::try_current().is_ok() {
+            return Err(Error::Configuration("await a call within an asynchronous runtime".to_owned()));
+        }
+        let runtime =
+            RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build()).as_ref();
+        let runtime = runtime.map_err(|error| Error::Configuration(format!("no runtime: {error}")))?;
+        runtime.block_on(self)
+    }
+}
+
 impl<Answer> Future for Call<'_, Answer> {
     type Output = Result<Answer>;
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -17,6 +17,8 @@
 //! what never left this machine) is repeated with jitter, as long as the server says where it says so. Secret values are
 //! [`SecretText`]: they do not print. Clones of a [`Client`] share connections and tokens.
 //!
+//! With the feature `blocking` every call has `wait()`, for programs without an asynchronous runtime.
+//!
 //! Every operation of the OpenAPI document is a method of a resource: what is required is an argument, what is optional is
 //! set on the request before it is awaited. [`Client::api`] is the client below them.
 //!

@@ -2840,6 +2840,11 @@ impl<'a> AuthSignup<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::SignupResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for AuthSignup<'a> {
     type Output = Result<crate::types::SignupResponse>;
@@ -2916,6 +2921,11 @@ impl<'a> AuthAgentToken<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::AgentTokenResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for AuthAgentToken<'a> {
     type Output = Result<crate::types::AgentTokenResponse>;
@@ -2952,6 +2962,11 @@ impl<'a> AuthRefresh<'a> {
             |request, value: crate::SecretText| request.0.refresh_token = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<()> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for AuthRefresh<'a> {
@@ -3017,6 +3032,11 @@ impl<'a> AccountUpdate<'a> {
         }
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::UserProfileResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for AccountUpdate<'a> {
     type Output = Result<crate::types::UserProfileResponse>;
@@ -3067,6 +3087,11 @@ impl<'a> AccountDelete<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<()> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for AccountDelete<'a> {
     type Output = Result<()>;
@@ -3116,6 +3141,11 @@ impl<'a> MfaDisable<'a> {
             |request, value: crate::SecretText| request.0.password = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<()> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for MfaDisable<'a> {
@@ -3169,6 +3199,11 @@ impl<'a> ApiKeyCreate<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::ApiKeyCreatedResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for ApiKeyCreate<'a> {
     type Output = Result<crate::types::ApiKeyCreatedResponse>;
@@ -3206,6 +3241,11 @@ impl<'a> VaultCreate<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::VaultResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for VaultCreate<'a> {
     type Output = Result<crate::types::VaultResponse>;
@@ -3242,6 +3282,11 @@ impl<'a> SecretList<'a> {
             |request, value: String| request.1 = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::SecretListResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for SecretList<'a> {
@@ -3341,6 +3386,11 @@ impl<'a> SecretPut<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::SecretMetadataResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for SecretPut<'a> {
     type Output = Result<crate::types::SecretMetadataResponse>;
@@ -3395,6 +3445,11 @@ impl<'a> PolicyCreate<'a> {
             |request, value: crate::Timestamp| request.1.expires_at = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::PolicyResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for PolicyCreate<'a> {
@@ -3488,6 +3543,11 @@ impl<'a> PolicyUpdate<'a> {
         }
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::PolicyResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for PolicyUpdate<'a> {
     type Output = Result<crate::types::PolicyResponse>;
@@ -3526,6 +3586,11 @@ impl<'a> AgentEnroll<'a> {
             |request, value: ::std::string::String| request.0.description = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::EnrollAgentResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for AgentEnroll<'a> {
@@ -3750,6 +3815,11 @@ impl<'a> AgentRegister<'a> {
             },
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::AgentCreatedResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for AgentRegister<'a> {
@@ -4029,6 +4099,11 @@ impl<'a> AgentUpdate<'a> {
         }
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::AgentResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for AgentUpdate<'a> {
     type Output = Result<crate::types::AgentResponse>;
@@ -4177,6 +4252,11 @@ impl<'a> TransactionSubmit<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::TransactionResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for TransactionSubmit<'a> {
     type Output = Result<crate::types::TransactionResponse>;
@@ -4214,6 +4294,11 @@ impl<'a> TransactionList<'a> {
         change(&mut self.request, value, |request, value: bool| request.1 = Some(value));
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::TransactionListResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for TransactionList<'a> {
     type Output = Result<crate::types::TransactionListResponse>;
@@ -4249,6 +4334,11 @@ impl<'a> TransactionGet<'a> {
     {
         change(&mut self.request, value, |request, value: bool| request.2 = Some(value));
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::TransactionResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for TransactionGet<'a> {
@@ -4316,6 +4406,11 @@ impl<'a> TransactionSimulate<'a> {
             |request, value: i64| request.1.gas_limit = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::SimulationResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for TransactionSimulate<'a> {
@@ -4421,6 +4516,11 @@ impl<'a> ChainCreate<'a> {
             |request, value: bool| request.0.is_enabled = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::ChainResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for ChainCreate<'a> {
@@ -4590,6 +4690,11 @@ impl<'a> ChainUpdate<'a> {
         }
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::ChainResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for ChainUpdate<'a> {
     type Output = Result<crate::types::ChainResponse>;
@@ -4697,6 +4802,11 @@ impl<'a> ShareCreate<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::ShareResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for ShareCreate<'a> {
     type Output = Result<crate::types::ShareResponse>;
@@ -4750,6 +4860,11 @@ impl<'a> ShareAccess<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::SharedSecretResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for ShareAccess<'a> {
     type Output = Result<crate::types::SharedSecretResponse>;
@@ -4791,6 +4906,11 @@ impl<'a> OrgInvite<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::InviteMemberResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for OrgInvite<'a> {
     type Output = Result<crate::types::InviteMemberResponse>;
@@ -4823,6 +4943,11 @@ impl<'a> BillingHistory<'a> {
     {
         change(&mut self.request, value, |request, value: i32| request.0 = Some(value));
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::UsageHistoryResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for BillingHistory<'a> {
@@ -4862,6 +4987,11 @@ impl<'a> BillingSubscribe<'a> {
             |request, value: bool| request.0.trial = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::CheckoutUrlResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for BillingSubscribe<'a> {
@@ -4913,6 +5043,11 @@ impl<'a> BillingTopup<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::CheckoutUrlResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for BillingTopup<'a> {
     type Output = Result<crate::types::CheckoutUrlResponse>;
@@ -4954,6 +5089,11 @@ impl<'a> BillingTransactions<'a> {
     {
         change(&mut self.request, value, |request, value: i32| request.1 = Some(value));
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::CreditTransactionsListResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for BillingTransactions<'a> {
@@ -5012,6 +5152,11 @@ impl<'a> BillingOverageMethod<'a> {
         );
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::OverageMethodResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for BillingOverageMethod<'a> {
     type Output = Result<crate::types::OverageMethodResponse>;
@@ -5048,6 +5193,11 @@ impl<'a> BillingWebhook<'a> {
             |request, value: String| request.1 = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<()> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for BillingWebhook<'a> {
@@ -5169,6 +5319,11 @@ impl<'a> AuditEvents<'a> {
         change(&mut self.request, value, |request, value: i32| request.6 = Some(value));
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::AuditEventsResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for AuditEvents<'a> {
     type Output = Result<crate::types::AuditEventsResponse>;
@@ -5238,6 +5393,11 @@ impl<'a> SecurityIpRuleCreate<'a> {
             |request, value: ::std::string::String| request.0.applies_to = Some(value),
         );
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::IpRuleResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for SecurityIpRuleCreate<'a> {
@@ -5365,6 +5525,11 @@ impl<'a> AdminX402Put<'a> {
         }
         self
     }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::X402ConfigResponse> {
+        self.into_future().wait()
+    }
 }
 impl<'a> IntoFuture for AdminX402Put<'a> {
     type Output = Result<crate::types::X402ConfigResponse>;
@@ -5428,6 +5593,11 @@ impl<'a> AdminOrgLimitsPut<'a> {
             request.1.is_sponsored = Some(None);
         }
         self
+    }
+    /// [`Call::wait`] of this request.
+    #[cfg(feature = "blocking")]
+    pub fn wait(self) -> Result<crate::types::OrgLimitsResponse> {
+        self.into_future().wait()
     }
 }
 impl<'a> IntoFuture for AdminOrgLimitsPut<'a> {

@@ -1,7 +1,7 @@
 //! The SDK against servers that misbehave: each answer of a script goes to one connection.
 
 use keepward::{Client, Error};
-use keepward_tests::{Organisation, OwnServer};
+use keepward_tests::{Organisation, OwnServer, PASSWORD, builder, shared};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -178,4 +178,22 @@ async fn nobody_listens() {
     drop(listener);
     let client = Client::builder().base_url(url).token("t").max_retries(1).build().unwrap();
     assert!(matches!(client.vaults().list().await, Err(Error::Connection { sent: false, .. })));
+}
+
+#[test]
+fn a_call_can_be_waited_for_without_a_runtime() {
+    let client = builder(&shared().url).build().unwrap();
+    let signed_up = std::thread::scope(|scope| {
+        // Two threads on one client at once.
+        let one =
+            scope.spawn(|| client.auth().signup(format!("{}@example.com", uuid::Uuid::new_v4()), PASSWORD).wait());
+        let other = scope.spawn(|| client.health().get().wait());
+        assert!(other.join().unwrap().is_ok());
+        one.join().unwrap().unwrap()
+    });
+    let human = builder(&shared().url).token(signed_up.access_token.unwrap()).build().unwrap();
+    assert!(human.audit().events().limit(1).wait().unwrap().events.len() == 1);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let within = runtime.block_on(async { human.account().get().wait() });
+    assert!(matches!(within, Err(keepward::Error::Configuration(_))), "it would stop the runtime");
 }

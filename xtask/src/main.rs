@@ -34,7 +34,7 @@ cargo xtask VERB
   sdk [python|node]
                  the Python and Node packages, installed and put through the scenarios (needs npm, python3-venv)
   soak [kills|sqlite|postgres]
-                 hundreds of kills; half an hour of mixed load on each database
+                 hundreds of kills; an hour of mixed load on each database
   status         list the operations of the document that still answer 501
 ";
 

@@ -16,7 +16,7 @@ const RATE: &str = "400";
 const SAMPLE: Duration = Duration::from_secs(10);
 
 /// How long the mixed load lasts on each database.
-const LOADED: Duration = Duration::from_secs(30 * 60);
+const LOADED: Duration = Duration::from_secs(60 * 60);
 
 /// Everything, or what `parts` name: `kills`, `sqlite`, `postgres` (mixed load on that database).
 pub(crate) fn soak(parts: &[&str]) -> Result<()> {

@@ -115,6 +115,12 @@ impl ser::Serializer for ToData {
         Ok(Data::Text(value.to_owned()))
     }
 
+    /// How a [`Timestamp`] serialises itself, and nothing else that reads as one.
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Done {
+        let text = value.to_string();
+        Ok(text.parse().map_or(Data::Text(text), Data::Time))
+    }
+
     fn serialize_bytes(self, _: &[u8]) -> Done {
         Err(Unfit)
     }
@@ -142,7 +148,6 @@ impl ser::Serializer for ToData {
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Done {
         match (name, value.serialize(self)?) {
             ("SecretText", Data::Text(text)) => Ok(Data::Secret(text.into())),
-            ("Timestamp", Data::Text(text)) => text.parse().map(Data::Time).map_err(|_| Unfit),
             (id, Data::Text(text)) if id.ends_with("Id") => Ok(Data::Id(text)),
             (_, other) => Ok(other),
         }

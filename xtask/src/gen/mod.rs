@@ -55,7 +55,7 @@ pub(crate) fn outputs(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let node = |name: &str| Path::new("bindings-node").join(name);
     files.insert(node("index.d.ts"), node::types(&document, &resources)?);
     files.insert(node("index.mjs"), node::module());
-    files.insert(node("lib/resources.js"), node::resources(&resources)?);
+    files.insert(node("lib/resources.js"), node::resources(&document, &resources)?);
     files.insert(node("lib/errors.js"), node::errors()?);
     files.insert("docs/sdk/coverage.md".into(), coverage::generate(&resources, &scenarios)?);
     files.insert("tests/e2e/surface.json".into(), node::surface(&resources)?);

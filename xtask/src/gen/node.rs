@@ -209,10 +209,21 @@ fn method_name(method: &Method<'_>) -> String {
     method.name().to_string().to_lower_camel_case()
 }
 
+/// Whether a value of an argument is, or holds, an object whose fields the document lists: their names are then the wire's
+/// business. Names within free-form data are the caller's.
+fn has_fields(document: &Document, schema: &Value) -> bool {
+    if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next()) {
+        return document.schemas().get(name).is_some_and(|schema| has_fields(document, schema));
+    }
+    let options = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let inner = options.chain(schema.get("items"));
+    schema.get("properties").is_some() || inner.into_iter().any(|schema| has_fields(document, schema))
+}
+
 /// `lib/resources.js`: to what each method gives its arguments.
-pub(super) fn resources(resources: &[Resource<'_>]) -> Result<String> {
+pub(super) fn resources(document: &Document, resources: &[Resource<'_>]) -> Result<String> {
     let mut text = format!(
-        "{HEAD}'use strict'\n\n/** The resources of a client whose calls go through `call`. */\nmodule.exports = (call) => ({{\n"
+        "{HEAD}'use strict'\n\nconst fields = require('./fields')\n\n/** The resources of a client whose calls go through `call`. */\nmodule.exports = (call) => ({{\n"
     );
     for resource in resources {
         writeln!(text, "  {}: Object.freeze({{", resource.name.to_lower_camel_case())?;
@@ -221,11 +232,23 @@ pub(super) fn resources(resources: &[Resource<'_>]) -> Result<String> {
                 positional(method).iter().map(|argument| argument.name.to_lower_camel_case()).collect();
             let values: Vec<String> = positional(method)
                 .iter()
-                .map(|argument| format!("{}: {}", argument.name, argument.name.to_lower_camel_case()))
+                .map(|argument| {
+                    let (name, camel) = (&argument.name, argument.name.to_lower_camel_case());
+                    match has_fields(document, &argument.schema) {
+                        true => format!("{name}: fields({camel})"),
+                        false => format!("{name}: {camel}"),
+                    }
+                })
                 .collect();
             let names: Vec<String> = named(method)
                 .iter()
-                .map(|argument| format!("{}: '{}'", argument.name.to_lower_camel_case(), argument.name))
+                .map(|argument| {
+                    let (name, camel) = (&argument.name, argument.name.to_lower_camel_case());
+                    match has_fields(document, &argument.schema) {
+                        true => format!("{camel}: ['{name}', fields]"),
+                        false => format!("{camel}: ['{name}']"),
+                    }
+                })
                 .collect();
             let parameters = alone.iter().map(String::as_str).chain(["options"]).collect::<Vec<_>>().join(", ");
             writeln!(

@@ -229,7 +229,12 @@ fn request(method: &Method<'_>) -> Result<TokenStream> {
         #[derive(Debug)]
         #[must_use = "a request is sent when it is awaited"]
         pub struct #ty<'a> { client: &'a Client, request: Result<(#(#parts,)*)> }
-        impl<'a> #ty<'a> { #(#setters)* }
+        impl<'a> #ty<'a> {
+            #(#setters)*
+            /// [`Call::wait`] of this request.
+            #[cfg(feature = "blocking")]
+            pub fn wait(self) -> Result<#answer> { self.into_future().wait() }
+        }
         impl<'a> IntoFuture for #ty<'a> {
             type Output = Result<#answer>;
             type IntoFuture = Call<'a, #answer>;
