@@ -5,27 +5,61 @@ const resources = require('./resources')
 const errors = require('./errors')
 const Secret = require('./secret')
 
-/** Of the classes that an instance may have been made by: a text or a secret. */
-const text = (value) => (value instanceof Secret ? value.reveal() : value)
+/** A credential, as text or as what does not print; what is wrong with one never shows it. */
+function credential(name, value) {
+  if (value === undefined) return undefined
+  const text = value instanceof Secret ? value.reveal() : value
+  if (typeof text !== 'string') throw new TypeError(`\`${name}\` is a string or a Secret`)
+  if (!text.isWellFormed()) throw new RangeError(`\`${name}\` is not valid Unicode`)
+  return text
+}
+
+function option(name, value, type) {
+  if (value !== undefined && typeof value !== type) throw new TypeError(`\`${name}\` is a ${type}`)
+  return value
+}
+
+function count(name, value) {
+  if (option(name, value, 'number') !== undefined && !(Number.isInteger(value) && value >= 0 && value <= 100)) {
+    throw new RangeError(`\`${name}\` is a whole number from 0 to 100`)
+  }
+  return value
+}
 
 /** What the native half makes of a text that must not be seen. */
 const hide = (value) => new Secret(value)
 
-/** A value of a call as JSON, whole numbers of any size exact. */
-function json(value) {
+/** The integers that JSON's reader on the other side takes. */
+const MIN = -(2n ** 63n)
+const MAX = 2n ** 64n - 1n
+/** Deeper than this nothing of the API goes. */
+const MAX_DEPTH = 32
+
+/** A value of a call as JSON, whole numbers exact; what would arrive as something else is refused. */
+function json(value, depth = 0) {
   if (value === undefined || value === null) return 'null'
-  if (value instanceof Secret) return JSON.stringify(value.reveal())
+  if (depth > MAX_DEPTH) throw new RangeError('a value is nested too deeply')
+  if (value instanceof Secret) {
+    if (depth > 1) throw new TypeError('a Secret has no place in data that is not sealed')
+    return JSON.stringify(value.reveal())
+  }
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) throw new RangeError('a time is not valid')
     return JSON.stringify(value.toISOString())
   }
   if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError('a number is not finite')
-  if (typeof value === 'bigint') return value.toString()
+  if (typeof value === 'bigint') {
+    if (value < MIN || value > MAX) throw new RangeError('a number is too large')
+    return value.toString()
+  }
   if (typeof value === 'function' || typeof value === 'symbol') throw new TypeError(`a ${typeof value} has no place in a call`)
-  if (Array.isArray(value)) return `[${value.map(json).join(',')}]`
+  if (Array.isArray(value)) return `[${Array.from(value, (item) => json(item, depth + 1)).join(',')}]`
   if (typeof value === 'object') {
+    if (![Object.prototype, null].includes(Object.getPrototypeOf(value))) {
+      throw new TypeError('an object of a class has no place in a call')
+    }
     const fields = Object.entries(value).filter(([, inner]) => inner !== undefined)
-    return `{${fields.map(([key, inner]) => `${JSON.stringify(key)}:${json(inner)}`).join(',')}}`
+    return `{${fields.map(([key, inner]) => `${JSON.stringify(key)}:${json(inner, depth + 1)}`).join(',')}}`
   }
   return JSON.stringify(value)
 }
@@ -34,6 +68,7 @@ function json(value) {
 function raised({ kind, status, title, ...rest }) {
   if (kind === 'type') return new TypeError(title)
   if (kind === 'value') return new RangeError(title)
+  if (kind === 'closed') return new Error(title)
   if (kind === 'timeout') return new errors.Timeout(title, { status, ...rest })
   if (kind === 'connection') return new errors.ConnectionFailed(title, { status, ...rest })
   return new (errors.ofStatus(status))(title, { status, ...rest })
@@ -51,23 +86,28 @@ class Keepward {
     if (options === null || typeof options !== 'object') throw new TypeError('options are an object')
     const stranger = Object.keys(options).find((name) => !known.has(name))
     if (stranger !== undefined) throw new TypeError(`there is no option \`${stranger}\``)
-    const { agentKey, userKey, token, email, password, rootCertificate, ...rest } = options
+    const { agentKey, userKey, token, email, password, rootCertificate: pem } = options
     const given = [agentKey, userKey, token, email, password].some((value) => value !== undefined)
+    const baseUrl = option('baseUrl', options.baseUrl, 'string') ?? process.env.KEEPWARD_URL
+    if (pem !== undefined && typeof pem !== 'string' && !(pem instanceof Uint8Array)) {
+      throw new TypeError('`rootCertificate` is a string or a Uint8Array')
+    }
     const made = native.connect({
-      ...rest,
-      baseUrl: rest.baseUrl ?? process.env.KEEPWARD_URL,
-      agentKey: text(given ? agentKey : process.env.KEEPWARD_AGENT_KEY),
-      userKey: text(userKey),
-      token: text(token),
-      email,
-      password: text(password),
-      rootCertificate: rootCertificate === undefined ? undefined : Buffer.from(rootCertificate).toString('latin1'),
+      baseUrl,
+      agentKey: credential('agentKey', given ? agentKey : process.env.KEEPWARD_AGENT_KEY),
+      userKey: credential('userKey', userKey),
+      token: credential('token', token),
+      email: option('email', email, 'string'),
+      password: credential('password', password),
+      timeout: option('timeout', options.timeout, 'number'),
+      connectTimeout: option('connectTimeout', options.connectTimeout, 'number'),
+      maxRetries: count('maxRetries', options.maxRetries),
+      rootCertificate: pem instanceof Uint8Array ? Buffer.from(pem).toString('latin1') : pem,
     }, hide)
     if (made.failure) throw raised(made.failure)
     this.#connection = made.connection
-    Object.defineProperty(this, 'baseUrl', { value: rest.baseUrl ?? process.env.KEEPWARD_URL, enumerable: true })
-    Object.assign(this, resources((...call) => this.#call(...call)))
-    Object.freeze(this)
+    const fixed = { baseUrl, ...resources((...call) => this.#call(...call)) }
+    for (const [name, value] of Object.entries(fixed)) Object.defineProperty(this, name, { value, enumerable: true })
   }
 
   async #call(operation, values, names, options) {
@@ -80,7 +120,8 @@ class Keepward {
       if (value !== undefined) call[wire] = convert ? convert(value) : value
     }
     const id = (this.#last = (this.#last + 1) % 2 ** 32)
-    const answered = this.#connection.call(id, operation, json(call))
+    const secrets = Object.keys(call).filter((name) => call[name] instanceof Secret)
+    const answered = this.#connection.call(id, operation, json(call), secrets)
     const stop = () => this.#connection.cancel(id)
     signal?.addEventListener('abort', stop, { once: true })
     try {

@@ -5,7 +5,7 @@ use napi::bindgen_prelude::{Array, BigInt, FunctionRef, Null, Object, ToNapiValu
 use napi::{Env, Result};
 
 /// The greatest integer that a number holds exactly, with all below it.
-const MAX_SAFE_INTEGER: i64 = 9_007_199_254_740_991;
+const MAX_SAFE_INTEGER: u64 = 9_007_199_254_740_991;
 
 /// Makes the object that hides a text.
 pub(crate) type Hide = FunctionRef<String, Unknown<'static>>;
@@ -38,9 +38,10 @@ fn set(env: &Env, slot: impl Slot, data: Data, hide: &Hide) -> Result<()> {
         Data::Bool(value) => slot.put(value),
         Data::Int(value) => slot.put(value),
         Data::Long(value) => slot.put(BigInt::from(value)),
-        Data::Loose(value) if value.abs() > MAX_SAFE_INTEGER => slot.put(BigInt::from(value)),
+        Data::Loose(value) if value.unsigned_abs() > MAX_SAFE_INTEGER => slot.put(BigInt::from(value)),
         // Exact, as it is small enough.
         Data::Loose(value) => slot.put(value),
+        Data::Big(value) => slot.put(BigInt::from(value)),
         Data::Number(value) => slot.put(value),
         Data::Text(text) | Data::Id(text) => slot.put(text),
         Data::Secret(text) => slot.put(hide.borrow_back(env)?.call(text.expose().to_owned())?),
@@ -55,7 +56,8 @@ fn set(env: &Env, slot: impl Slot, data: Data, hide: &Hide) -> Result<()> {
         }
         Data::Map(entries) => {
             let mut object = Object::new(env)?;
-            for (key, value) in entries {
+            // Set, it would be the object's prototype, and whoever wrote the data could add to what it seems to have.
+            for (key, value) in entries.into_iter().filter(|(key, _)| key != "__proto__") {
                 set(env, (&mut object, key.as_str()), value, hide)?;
             }
             slot.put(object)

@@ -115,16 +115,17 @@ impl Connection {
         id: u32,
         operation: String,
         arguments: String,
+        secrets: Vec<String>,
     ) -> Result<PromiseRaw<'env, Object<'env>>> {
         let client = locked(&self.client).clone();
         let (cancel, cancelled) = oneshot::channel();
         locked(&self.calls).insert(id, cancel);
         let (calls, hide) = (Arc::clone(&self.calls), Arc::clone(&self.hide));
         let called = async move {
-            let Some(client) = client else { return Err(Fault::new("type", "this client is closed")) };
+            let Some(client) = client else { return Err(Fault::new("closed", "this client is closed")) };
             let arguments = serde_json::from_str(&arguments)
-                .map_err(|_| Fault::new("value", "an argument is not valid Unicode, or a number is too large"))?;
-            dynamic::call(&client, &operation, Arguments::new(arguments)).await.map_err(Failure::into)
+                .map_err(|_| Fault::new("value", "an argument is not valid Unicode, or is nested too deeply"))?;
+            dynamic::call(&client, &operation, Arguments::new(arguments, secrets)).await.map_err(Failure::into)
         };
         let outcome = async move {
             let outcome = tokio::select! {

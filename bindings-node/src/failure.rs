@@ -9,7 +9,7 @@ use std::collections::HashMap;
 #[napi(object)]
 #[derive(Default)]
 pub struct Fault {
-    /// `type`, `value`, `timeout`, `connection` or `api`.
+    /// `type`, `value`, `closed`, `timeout`, `connection` or `api`.
     pub kind: String,
     pub title: String,
     pub status: Option<u32>,
@@ -40,7 +40,7 @@ impl From<Error> for Fault {
                 retry_after: error.retry_after.map(|pause| pause.as_secs_f64()),
                 ..Self::new("api", error.title)
             },
-            other => Self::new("connection", other.to_string()),
+            other => Self { detail: other.reason(), ..Self::new("connection", other.to_string()) },
         };
         Self { status, request_id, ..fault }
     }

@@ -72,7 +72,11 @@ async function whatAClientIsMadeFrom() {
   assert.throws(() => new Keepward({ email: 'a@example.com' }), RangeError)
   assert.throws(() => new Keepward({ timeout: 0 }), RangeError)
   assert.throws(() => new Keepward({ bassUrl: url }), TypeError)
-  assert.throws(() => new Keepward({ agentKey: 5 }))
+  for (const agentKey of [5, null, ['ocv_secretsecret'], new String('ocv_secretsecret'), Buffer.from('ocv_secretsecret')]) {
+    assert.throws(() => new Keepward({ agentKey }), (error) => error instanceof TypeError && !inspect(error).includes('secretsecret'))
+  }
+  for (const maxRetries of [-1, 1.5, NaN, 2 ** 32]) assert.throws(() => new Keepward({ maxRetries }), RangeError)
+  assert.throws(() => new Keepward({ rootCertificate: 'junk' }), RangeError)
   for (const baseUrl of [`${url}/`, `${url}/api/`]) {
     assert.strictEqual((await new Keepward({ baseUrl }).health.get()).status, 'healthy')
   }
@@ -92,6 +96,15 @@ async function arguments_() {
   await failed(client.secrets.put(vaultId, 'a', 'v', { metadata: { x() {} } }), TypeError)
   await failed(client.secrets.put(vaultId, 'a', 'v', { expiresAt: new Date(NaN) }), RangeError)
   await failed(client.audit.events({ limit: 2n ** 70n }), RangeError)
+  for (const x of [new Map(), new Date(0) && /a/, Buffer.from('a'), new Secret('hunter2')]) {
+    await failed(client.secrets.put(vaultId, 'a', 'v', { metadata: { x } }), TypeError)
+  }
+  await failed(client.secrets.put(vaultId, 'a', 'v', { metadata: { x: 2n ** 70n } }), RangeError)
+  const cycle = {}
+  cycle.cycle = cycle
+  await failed(client.secrets.put(vaultId, 'a', 'v', { metadata: cycle }), RangeError)
+  await failed(client.secrets.get(vaultId, new Secret('hunter2')), TypeError)
+  await failed(client.admin.settingPut('..', 'v'), RangeError)
   const error = await failed(client.secrets.put(vaultId, 'a', 12345), TypeError)
   assert(!error.message.includes('12345') && error.message.includes('value'))
 }
@@ -102,13 +115,15 @@ async function valuesAsTheyAre() {
   const expiresAt = new Date('2030-01-02T03:04:05.678Z')
   const texts = ['nul \0 in it', 'emoji 🔐 and ünï', 'x'.repeat(4 * 1024 * 1024)]
   for (const [n, text] of texts.entries()) {
-    await client.secrets.put(vault, `p/${n}`, new Secret(text), { expiresAt, metadata: { big: 2n ** 53n + 1n, small: 5 } })
+    await client.secrets.put(vault, `p/${n}`, new Secret(text), { expiresAt, metadata: { big: 2n ** 53n + 1n, bigger: 2n ** 64n - 1n, least: -(2n ** 63n), small: 5 } })
     const found = await client.secrets.get(vault, `p/${n}`)
     assert.strictEqual(found.value.reveal(), text)
-    assert.deepStrictEqual(found.metadata, { big: 2n ** 53n + 1n, small: 5 })
+    assert.deepStrictEqual(found.metadata, { big: 2n ** 53n + 1n, bigger: 2n ** 64n - 1n, least: -(2n ** 63n), small: 5 })
     assert(found.expiresAt instanceof Date && found.expiresAt.getTime() === expiresAt.getTime())
     assert.strictEqual(found.version, 1)
   }
+  await client.secrets.put(vault, 'proto', 'v', { metadata: JSON.parse('{"__proto__": {"isAdmin": true}, "a": 1}') })
+  assert.strictEqual((await client.secrets.get(vault, 'proto')).metadata.isAdmin, undefined)
   const { agent } = await client.agents.register('a', { description: 'd' })
   assert.strictEqual((await client.agents.update(agent.id, { name: 'b' })).description, 'd')
   assert.strictEqual((await client.agents.update(agent.id, { description: null })).description, '')
@@ -138,6 +153,23 @@ async function badServers() {
   await failed(new Keepward({ baseUrl: 'http://127.0.0.1:1', maxRetries: 0 }).health.get(), keepward.ConnectionFailed)
 }
 
+async function nestedFields() {
+  const bodies = []
+  const server = http.createServer((request, response) => {
+    let body = ''
+    request.on('data', (part) => (body += part))
+    request.on('end', () => {
+      bodies.push(JSON.parse(body))
+      response.writeHead(501).end(problem(501))
+    })
+  })
+  server.unref()
+  await new Promise((done) => server.listen(0, '127.0.0.1', done))
+  const client = new Keepward({ baseUrl: `http://127.0.0.1:${server.address().port}`, token: 'x' })
+  await failed(client.transactions.simulateBundle(vaultId, [{ chain: 'base', to: '0x1', value: '1', signingKeyPath: 'keys/a' }]), keepward.ServerError)
+  assert.strictEqual(bodies[0].transactions[0].signing_key_path, 'keys/a')
+}
+
 async function aSilentServer() {
   const silent = net.createServer(() => {})
   await new Promise((done) => silent.listen(0, '127.0.0.1', done))
@@ -158,7 +190,7 @@ async function closedClientsLetTheProcessEnd() {
   const client = new Keepward()
   await client.health.get()
   client.close()
-  await failed(client.health.get(), TypeError)
+  await failed(client.health.get(), Error)
   const code = "const { Keepward } = require('keepward'); const c = new Keepward(); c.health.get().then(() => c.close())"
   assert.strictEqual(spawnSync(process.execPath, ['-e', code], { timeout: 20000 }).status, 0)
   const running = "const { Keepward } = require('keepward'); new Keepward().health.get(); setTimeout(() => process.exit(8), 5)"
@@ -177,7 +209,7 @@ async function workerThreads() {
   assert.deepStrictEqual(await Promise.all(workers), Array(4).fill('healthy'))
 }
 
-async function tokensRenewUnderFiftyCalls() {
+async function fiftyCallsShareOneToken() {
   const { client } = await human()
   const { agent, apiKey } = await client.agents.register('a')
   const agentClient = new Keepward({ agentKey: apiKey })
@@ -201,7 +233,7 @@ async function aThousandClients() {
 }
 
 async function main() {
-  for (const test of [secretsDoNotPrint, whatAClientIsMadeFrom, arguments_, valuesAsTheyAre, badServers, aSilentServer, closedClientsLetTheProcessEnd, workerThreads, tokensRenewUnderFiftyCalls, aThousandClients]) {
+  for (const test of [secretsDoNotPrint, whatAClientIsMadeFrom, arguments_, valuesAsTheyAre, badServers, nestedFields, aSilentServer, closedClientsLetTheProcessEnd, workerThreads, fiftyCallsShareOneToken, aThousandClients]) {
     await test()
     console.log(`client: ${test.name}`)
   }

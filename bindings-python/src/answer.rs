@@ -16,6 +16,7 @@ pub(crate) fn python(py: Python<'_>, data: Data) -> PyResult<Bound<'_, PyAny>> {
         Data::Bool(value) => value.into_bound_py_any(py),
         Data::Int(value) => value.into_bound_py_any(py),
         Data::Long(value) | Data::Loose(value) => value.into_bound_py_any(py),
+        Data::Big(value) => value.into_bound_py_any(py),
         Data::Number(value) => value.into_bound_py_any(py),
         Data::Text(text) => text.into_bound_py_any(py),
         Data::Secret(text) => Bound::new(py, Secret(text)).map(Bound::into_any),

@@ -1,7 +1,8 @@
 //! From Python's values to the data that arguments are.
 
 use crate::secret::Secret;
-use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use keepward::dynamic::Arguments;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
@@ -17,8 +18,10 @@ pub(crate) fn text(text: &Bound<'_, PyString>) -> PyResult<String> {
 }
 
 /// Arguments by name.
-pub(crate) fn named(arguments: &Bound<'_, PyDict>) -> PyResult<Map<String, Value>> {
-    object(arguments, 0)
+pub(crate) fn named(arguments: &Bound<'_, PyDict>) -> PyResult<Arguments> {
+    let secrets = arguments.iter().filter(|(_, value)| value.is_instance_of::<Secret>());
+    let secrets = secrets.map(|(name, _)| name.extract()).collect::<PyResult<_>>()?;
+    Ok(Arguments::new(object(arguments, 0)?, secrets))
 }
 
 fn object(dict: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>> {
@@ -34,7 +37,8 @@ fn object(dict: &Bound<'_, PyDict>, depth: usize) -> PyResult<Map<String, Value>
 
 /// Says which argument an error is about.
 fn within(name: &str, depth: usize, error: PyErr, py: Python<'_>) -> PyErr {
-    if depth > 0 {
+    let is_ours = error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py);
+    if depth > 0 || !is_ours {
         return error;
     }
     let text = format!("`{name}`: {}", error.value(py));
@@ -71,6 +75,9 @@ fn data(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
         return Ok(Value::String(text(known)?));
     }
     if let Ok(known) = value.cast::<Secret>() {
+        if depth > 0 {
+            return Err(PyTypeError::new_err("a Secret has no place in data that is not sealed"));
+        }
         return Ok(Value::String(known.get().0.expose().to_owned()));
     }
     if let Ok(known) = value.cast::<PyBool>() {
@@ -78,7 +85,7 @@ fn data(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     }
     if value.cast::<PyInt>().is_ok() {
         let number = value.extract::<i64>().map(Number::from).or_else(|_| value.extract::<u64>().map(Number::from));
-        return number.map(Value::Number).map_err(|_| PyOverflowError::new_err("a number is too large"));
+        return number.map(Value::Number).map_err(|_| PyValueError::new_err("a number is too large"));
     }
     if let Ok(known) = value.cast::<PyFloat>() {
         let number = Number::from_f64(known.value());

@@ -3,20 +3,20 @@
 use crate::failure::exception;
 use crate::secret::Secret;
 use crate::{answer, arguments};
-use keepward::dynamic::{self, Arguments, Data, Failure};
+use keepward::dynamic::{self, Data, Failure};
 use keepward::{Client, SecretText};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// How long a call waits before it looks whether somebody pressed Ctrl-C.
 const BETWEEN_SIGNALS: Duration = Duration::from_millis(100);
 
-/// The process in which asyncio calls began: their threads do not survive a fork.
-static ASYNC_PROCESS: OnceLock<u32> = OnceLock::new();
+/// How often the runtime looks at its sockets, and runs what they wake, before a call.
+const LOOKS: usize = 4;
 
 /// A client of one server; without a thread of its own, the thread that waits does the work.
 #[pyclass(frozen, module = "keepward")]
@@ -51,7 +51,29 @@ fn duration(seconds: f64) -> PyResult<Duration> {
     }
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Connection {
+    /// The SDK's client, for a call that another thread makes.
+    pub(crate) fn client(&self) -> PyResult<Client> {
+        Ok(self.open()?.client)
+    }
+
+    fn end(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // After a fork the sockets and what watches them are still the parent's: to close them here would deafen it.
+        if std::process::id() != self.process {
+            std::mem::forget(open);
+        } else if let Some(runtime) = open.and_then(|open| std::sync::Arc::into_inner(open.runtime)) {
+            // A name that is being looked up is not waited for.
+            runtime.shutdown_background();
+        }
+    }
+
     fn open(&self) -> PyResult<Open> {
         if std::process::id() != self.process {
             return Err(PyRuntimeError::new_err("this client was made before a fork: make one in each process"));
@@ -120,8 +142,14 @@ impl Connection {
         arguments: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let Open { client, runtime } = self.open()?;
-        let arguments = Arguments::new(arguments::named(arguments)?);
+        let arguments = arguments::named(arguments)?;
         let answered: PyResult<_> = py.detach(|| {
+            // Nobody has looked at idle connections since the last call: those that the server closed are found out first.
+            runtime.block_on(async {
+                for _ in 0..LOOKS {
+                    tokio::task::yield_now().await;
+                }
+            });
             let mut call = std::pin::pin!(dynamic::call(&client, operation, arguments));
             loop {
                 let waited = runtime.block_on(async { tokio::time::timeout(BETWEEN_SIGNALS, call.as_mut()).await });
@@ -135,28 +163,9 @@ impl Connection {
         finish(py, answered?)
     }
 
-    /// Calls an operation; what it answers is to be awaited.
-    fn call_async<'py>(
-        &self,
-        py: Python<'py>,
-        operation: String,
-        arguments: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let client = self.open()?.client;
-        if *ASYNC_PROCESS.get_or_init(std::process::id) != std::process::id() {
-            return Err(PyRuntimeError::new_err("asyncio calls do not survive a fork: start processes by spawn"));
-        }
-        let arguments = Arguments::new(arguments::named(arguments)?);
-        pyo3_async_runtimes::tokio::future_into_py(py, async move {
-            let answered = dynamic::call(&client, &operation, arguments).await;
-            Python::attach(|py| finish(py, answered).map(Bound::unbind))
-        })
-    }
-
     /// Ends its connections; calls that are under way end by themselves.
     fn close(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(open);
+        self.end();
     }
 }
 

@@ -34,7 +34,10 @@ fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             ("api", error.title.clone())
         }
         Error::Timeout => ("timeout", error.to_string()),
-        _ => ("connection", error.to_string()),
+        _ => {
+            options.set_item("detail", error.reason())?;
+            ("connection", error.to_string())
+        }
     };
     let exception = raised.bind(py).call1((error.status(), kind, title, options))?;
     Ok(PyErr::from_value(exception))

@@ -3,6 +3,7 @@
 
 mod answer;
 mod arguments;
+mod background;
 mod connection;
 mod failure;
 mod secret;
@@ -13,5 +14,6 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<secret::Secret>()?;
+    module.add_class::<background::Background>()?;
     module.add_class::<connection::Connection>()
 }

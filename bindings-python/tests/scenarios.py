@@ -47,7 +47,7 @@ def agrees(found, expected):
         return len(found) >= len(expected) and all(agrees(*pair) for pair in zip(found, expected))
     if isinstance(found, keepward.Secret):
         return found.reveal() == expected
-    if isinstance(found, uuid.UUID):
+    if isinstance(found, uuid.UUID) or isinstance(expected, uuid.UUID):
         return str(found) == str(expected)
     return found == expected
 

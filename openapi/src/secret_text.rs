@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 /// A text that must not be seen: silent in `Debug`, without `Display`, zeroed on drop. [`SecretText::expose`] is the one
 /// way to it.
 #[derive(Clone, Serialize, Deserialize)]
+// A newtype, not transparent: bindings to other languages know it by its name, and hide it by that.
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {

@@ -12,11 +12,11 @@ pub struct Call<'a, Answer>(Pin<Box<dyn Future<Output = Result<Answer>> + Send +
 
 impl<'a, Answer: 'a> Call<'a, Answer> {
     /// Sends what was asked for; a wrong argument is the answer, and nothing is sent.
-    pub(crate) fn new<Request, Send, Sent>(request: Result<Request>, send: Send) -> Self
+    pub(crate) fn new<Request, Sender, Sent>(request: Result<Request>, send: Sender) -> Self
     where
-        Request: std::marker::Send + 'a,
-        Send: FnOnce(Request) -> Sent + std::marker::Send + 'a,
-        Sent: Future<Output = Result<Answer>> + std::marker::Send + 'a,
+        Request: Send + 'a,
+        Sender: FnOnce(Request) -> Sent + Send + 'a,
+        Sent: Future<Output = Result<Answer>> + Send + 'a,
     {
         Self(Box::pin(async move { send(request?).await }))
     }
@@ -51,6 +51,14 @@ impl<Answer> Future for Call<'_, Answer> {
 impl<Answer> fmt::Debug for Call<'_, Answer> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Call(..)")
+    }
+}
+
+/// A text that stands in a path by itself: as these it would lead elsewhere.
+pub(crate) fn check_segment(text: &str) -> Result<()> {
+    match text {
+        "" | "." | ".." => Err(Error::InvalidArgument("a part of a path is not empty, `.` or `..`".to_owned())),
+        _ => Ok(()),
     }
 }
 

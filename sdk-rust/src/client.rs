@@ -126,7 +126,12 @@ impl ClientBuilder {
         if credentials.next().is_some() {
             return Err(wrong("more than one credential: give one of agent key, user key, password and token"));
         }
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder();
+        if url.scheme() == "http" {
+            // Only TLS keeps a key from the proxy that the environment names.
+            http = http.no_proxy();
+        }
+        let http = http
             .tls_backend_preconfigured(tls(&self.root_certificates)?)
             .timeout(self.timeout)
             .connect_timeout(self.connect_timeout)
@@ -151,7 +156,12 @@ fn tls(roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
     for pem in roots {
         use rustls::pki_types::pem::PemObject;
         let certificates = rustls::pki_types::CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-        extra.extend(certificates.map_err(|error| wrong(&error))?);
+        // The reader's own words repeat what it read.
+        let unread = Error::Configuration("a root certificate is not PEM".to_owned());
+        match certificates {
+            Ok(certificates) if !certificates.is_empty() => extra.extend(certificates),
+            _ => return Err(unread),
+        }
     }
     let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(|error| wrong(&error))?;
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();

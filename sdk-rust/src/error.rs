@@ -64,6 +64,16 @@ impl Error {
         }
     }
 
+    /// What the system, or TLS, says of a connection that failed.
+    pub fn reason(&self) -> Option<String> {
+        let Self::Connection { source, .. } = self else { return None };
+        let mut cause: &dyn std::error::Error = source;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        Some(cause.to_string())
+    }
+
     /// 404: no such thing within what the caller may see.
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(404)

@@ -678,6 +678,7 @@ impl<'a> Devices<'a> {
         let client = self.0;
         let request: Result<_> = (|| {
             let user_code: String = user_code.try_into()?;
+            crate::call::check_segment(&user_code)?;
             Ok((user_code,))
         })();
         Call::new(
@@ -1819,6 +1820,7 @@ impl<'a> Chains<'a> {
         let client = self.0;
         let request: Result<_> = (|| {
             let identifier: String = identifier.try_into()?;
+            crate::call::check_segment(&identifier)?;
             Ok((identifier,))
         })();
         Call::new(
@@ -2549,6 +2551,7 @@ impl<'a> Admin<'a> {
         let client = self.0;
         let request: Result<_> = (|| {
             let key: String = key.try_into()?;
+            crate::call::check_segment(&key)?;
             let value: crate::SecretText = value.try_into()?;
             Ok((
                 key,
@@ -2582,6 +2585,7 @@ impl<'a> Admin<'a> {
         let client = self.0;
         let request: Result<_> = (|| {
             let key: String = key.try_into()?;
+            crate::call::check_segment(&key)?;
             Ok((key,))
         })();
         Call::new(

@@ -2,9 +2,10 @@
 
 use crate::auth::{Credential, TokenCache};
 use crate::generated::Client as Generated;
+use http_body_util::Limited;
 use progenitor_client::{ClientHooks, ClientInfo, Error as Raw, OperationInfo};
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, Request, Response, StatusCode};
+use reqwest::{Body, Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct Transport {
 /// The first pause between two tries; each later one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Longest answer that is read: a list of a hundred thousand secrets has some 30 MB.
+const MAX_ANSWER: usize = 256 * 1024 * 1024;
 /// Longer than this a caller would rather know.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
@@ -46,7 +49,7 @@ impl ClientHooks<Arc<Transport>> for Generated {
             let again = if tries < transport.max_retries { request.try_clone() } else { None };
             let is_get = request.method() == Method::GET;
             let sent = request.headers().get(AUTHORIZATION).cloned();
-            let outcome = self.client().execute(request).await;
+            let outcome = self.client().execute(request).await.map(bounded);
             if let Ok(response) = &outcome
                 && response.status() == StatusCode::UNAUTHORIZED
                 && let Some(refused) = sent.as_ref().and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
@@ -61,6 +64,12 @@ impl ClientHooks<Arc<Transport>> for Generated {
             tries += 1;
         }
     }
+}
+
+/// Cuts off what no answer needs: a body without an end would fill the memory.
+fn bounded(response: Response) -> Response {
+    let response = http::Response::<Body>::from(response);
+    response.map(|body| Body::wrap(Limited::new(body, MAX_ANSWER))).into()
 }
 
 /// How long to wait before the same request may go out again; `None` where it may not.
@@ -99,8 +108,8 @@ fn retype<E>(error: Raw<()>) -> Raw<E> {
         Raw::ResponseBodyError(error) => Raw::ResponseBodyError(error),
         Raw::UnexpectedResponse(response) => Raw::UnexpectedResponse(response),
         Raw::Custom(text) => Raw::Custom(text),
-        Raw::ErrorResponse(_) | Raw::InvalidResponsePayload(..) => {
-            Raw::Custom("the server answered the token exchange with something that is not Keepward's".to_owned())
-        }
+        Raw::InvalidResponsePayload(body, error) => Raw::InvalidResponsePayload(body, error),
+        // The document gives no operation an error of its own.
+        Raw::ErrorResponse(_) => Raw::Custom("an answer that is not Keepward's".to_owned()),
     }
 }

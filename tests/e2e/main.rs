@@ -29,6 +29,7 @@ fn plain(data: &Data) -> Value {
         Data::Bool(value) => (*value).into(),
         Data::Int(value) => (*value).into(),
         Data::Long(value) | Data::Loose(value) => (*value).into(),
+        Data::Big(value) => (*value).into(),
         Data::Number(value) => (*value).into(),
         Data::Text(text) | Data::Id(text) => text.as_str().into(),
         Data::Secret(text) => text.expose().into(),
@@ -102,7 +103,7 @@ async fn run(scenario: &Value) {
         }
         let (who, operation) = (step["as"].as_str().unwrap(), step["call"].as_str().unwrap());
         let arguments: Map<String, Value> = with.as_object().unwrap().clone();
-        let answer = match call(&clients[who], operation, Arguments::new(arguments)).await {
+        let answer = match call(&clients[who], operation, Arguments::new(arguments, Vec::new())).await {
             Ok(answer) => answer,
             Err(failure) => {
                 assert_eq!(Some(name_of(&failure)), step["error"].as_str(), "{name}: {step}: {failure:?}");

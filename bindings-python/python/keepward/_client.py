@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
+import functools
 import os
-from typing import Any, Dict, Optional, Type, Union
+import weakref
+from typing import Any, ClassVar, Dict, Optional, Type, Union
 
 from . import _errors
 from ._async_resources import AsyncResources
 from ._model import UNSET
-from ._native import Connection, Secret
+from ._native import Background, Connection, Secret
 from ._resources import Resources
 
 _Text = Union[str, Secret]
@@ -51,7 +54,8 @@ class _Base:
         if base_url is None:
             base_url = os.environ.get("KEEPWARD_URL")
         if agent_key is None and user_key is None and token is None and email is None and password is None:
-            agent_key = os.environ.get("KEEPWARD_AGENT_KEY")
+            # Never a variable of this frame as it is: tracebacks can show those.
+            agent_key = Secret(os.environ["KEEPWARD_AGENT_KEY"]) if "KEEPWARD_AGENT_KEY" in os.environ else None
         self._connection = Connection(
             base_url=base_url,
             agent_key=agent_key,
@@ -64,16 +68,19 @@ class _Base:
             max_retries=max_retries,
             root_certificate=root_certificate,
         )
-        self._resources(self._call)
+        # Not a method of this client: it would keep itself alive until the collector comes.
+        self._resources(functools.partial(self._call, self._connection))
 
     def _resources(self, call: Any) -> None:
         raise NotImplementedError
 
-    def _call(self, operation: str, arguments: Dict[str, Any]) -> Any:
+    @staticmethod
+    def _call(connection: Connection, operation: str, arguments: Dict[str, Any]) -> Any:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._connection.base_url!r})"
+        connection = getattr(self, "_connection", None)
+        return f"{type(self).__name__}({connection.base_url!r})" if connection else f"{type(self).__name__}()"
 
 
 class Client(Resources, _Base):
@@ -82,8 +89,9 @@ class Client(Resources, _Base):
     Tokens are fetched and renewed by themselves. What is safe to repeat is repeated with jitter.
     """
 
-    def _call(self, operation: str, arguments: Dict[str, Any]) -> Any:
-        return self._connection.call(operation, {name: v for name, v in arguments.items() if v is not UNSET})
+    @staticmethod
+    def _call(connection: Connection, operation: str, arguments: Dict[str, Any]) -> Any:
+        return connection.call(operation, _set(arguments))
 
     def close(self) -> None:
         """Ends its connections; later calls raise `RuntimeError`."""
@@ -99,9 +107,9 @@ class Client(Resources, _Base):
 class AsyncClient(AsyncResources, _Base):
     """A client of one server, as one principal, for asyncio. Tasks may share it; cancelling one ends its call."""
 
-    async def _call(self, operation: str, arguments: Dict[str, Any]) -> Any:
-        named = {name: value for name, value in arguments.items() if value is not UNSET}
-        return await self._connection.call_async(operation, named)
+    @staticmethod
+    async def _call(connection: Connection, operation: str, arguments: Dict[str, Any]) -> Any:
+        return await _Waiting.of(asyncio.get_running_loop()).call(connection, operation, _set(arguments))
 
     async def close(self) -> None:
         """Ends its connections; later calls raise `RuntimeError`."""
@@ -112,6 +120,48 @@ class AsyncClient(AsyncResources, _Base):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+class _Waiting:
+    """The calls that one event loop waits for; their answers come in the loop's own thread."""
+
+    _known: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Waiting]] = weakref.WeakKeyDictionary()
+
+    def __init__(self) -> None:
+        self._background = Background()
+        self._futures: Dict[int, asyncio.Future[Any]] = {}
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> _Waiting:
+        waiting = cls._known.get(loop)
+        if waiting is None:
+            waiting = cls._known[loop] = cls()
+            loop.add_reader(waiting._background.fileno(), waiting._deliver)
+        return waiting
+
+    async def call(self, connection: Connection, operation: str, arguments: Dict[str, Any]) -> Any:
+        number = self._background.start(connection, operation, arguments)
+        future = self._futures[number] = asyncio.get_running_loop().create_future()
+        try:
+            return await future
+        finally:
+            del self._futures[number]
+            if future.cancelled():
+                self._background.cancel(number)
+
+    def _deliver(self) -> None:
+        for number, answer, error in self._background.finished():
+            future = self._futures.get(number)
+            if future is None or future.done():
+                continue
+            if error is None:
+                future.set_result(answer)
+            else:
+                future.set_exception(error)
+
+
+def _set(arguments: Dict[str, Any]) -> Dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not UNSET}
 
 
 def _seconds(time: Union[float, datetime.timedelta]) -> float:

@@ -15,6 +15,8 @@ pub enum Data {
     Long(i64),
     /// An integer in data that has no schema.
     Loose(i64),
+    /// One of them past 2^63.
+    Big(u64),
     Number(f64),
     Text(String),
     Secret(SecretText),
@@ -94,8 +96,7 @@ impl ser::Serializer for ToData {
     fn serialize_u64(self, value: u64) -> Done {
         match i64::try_from(value) {
             Ok(value) => self.serialize_i64(value),
-            // Beyond 2^63 JSON's readers disagree; the text is exact.
-            Err(_) => Ok(Data::Text(value.to_string())),
+            Err(_) => Ok(Data::Big(value)),
         }
     }
 

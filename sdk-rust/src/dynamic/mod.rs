@@ -8,10 +8,11 @@ mod generated;
 pub use data::Data;
 
 use crate::call::Call;
-use crate::{Client, Error};
+use crate::{Client, Error, SecretText};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::any::TypeId;
 
 /// Why a call did not do what it was asked to.
 #[derive(Debug)]
@@ -37,7 +38,8 @@ impl Failure {
     fn of_argument(name: &str, error: &serde_json::Error) -> Self {
         let text = error.to_string();
         // A whole number that fits nowhere comes as one with a fraction.
-        let is_type = text.starts_with("invalid type") && !text.starts_with("invalid type: floating point");
+        let is_large = text.starts_with("invalid type: floating point") && text.contains(", expected i");
+        let is_type = text.starts_with("invalid type") && !is_large;
         match (is_type, text.rsplit_once(", expected ")) {
             (true, Some((_, expected))) => Self::Type(format!("`{name}`: expected {expected}")),
             (true, None) => Self::Type(format!("`{name}` is of the wrong type")),
@@ -48,20 +50,28 @@ impl Failure {
 }
 
 /// Arguments by name; each is taken once, and one that nobody takes is a mistake.
-pub struct Arguments(Map<String, Value>);
+pub struct Arguments {
+    values: Map<String, Value>,
+    /// Those that were given as what does not print: they go nowhere else.
+    secrets: Vec<String>,
+}
 
 impl Arguments {
-    pub fn new(arguments: Map<String, Value>) -> Self {
-        Self(arguments)
+    /// `secrets` names those that were given as a secret text.
+    pub fn new(values: Map<String, Value>, secrets: Vec<String>) -> Self {
+        Self { values, secrets }
     }
 
-    fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Failure> {
+    fn required<T: DeserializeOwned + 'static>(&mut self, name: &str) -> Result<T, Failure> {
         self.optional(name)?.ok_or_else(|| Failure::Type(format!("`{name}` is missing")))
     }
 
     /// `None` where it is absent or null.
-    fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Failure> {
-        match self.0.remove(name) {
+    fn optional<T: DeserializeOwned + 'static>(&mut self, name: &str) -> Result<Option<T>, Failure> {
+        if TypeId::of::<T>() != TypeId::of::<SecretText>() && self.secrets.iter().any(|secret| secret == name) {
+            return Err(Failure::Type(format!("`{name}` is no place for a Secret")));
+        }
+        match self.values.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => serde_json::from_value(value).map(Some).map_err(|error| Failure::of_argument(name, &error)),
         }
@@ -69,11 +79,11 @@ impl Arguments {
 
     /// Whether it is null, which is not the same as absent.
     fn clears(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(Value::is_null)
+        self.values.get(name).is_some_and(Value::is_null)
     }
 
     fn finish(self) -> Result<(), Failure> {
-        match self.0.keys().next() {
+        match self.values.keys().next() {
             None => Ok(()),
             Some(name) => Err(Failure::Type(format!("there is no argument `{name}`"))),
         }

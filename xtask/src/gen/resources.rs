@@ -1,9 +1,9 @@
-//! `sdk-rust/src/resources.rs`: what a Rust programmer calls. A method a resource; what is required is an argument, what is
+//! `sdk-rust/src/resources.rs`: what a Rust programmer calls. A struct a resource; what is required is an argument, what is
 //! optional is set on the request before it is awaited.
 
 use super::print;
 use super::surface::{Argument, Destination, Method, Resource};
-use crate::model::Body;
+use crate::model::{Body, Place};
 use anyhow::{Context, Result};
 use heck::ToPascalCase;
 use proc_macro2::{Ident, TokenStream};
@@ -125,7 +125,9 @@ fn method(method: &Method<'_>) -> Result<TokenStream> {
     // The conversions, in the order of the arguments; then everything at its place.
     let converted = method.required().map(|argument| {
         let (field, ty) = (&argument.field, &argument.ty);
-        quote!(let #field: #ty = #field.try_into()?;)
+        let is_segment = argument.destination == Destination::Parameter(Place::Path) && ty.to_string() == "String";
+        let check = is_segment.then(|| quote!(crate::call::check_segment(&#field)?;));
+        quote!(let #field: #ty = #field.try_into()?; #check)
     });
     let initial = |argument: &Argument| {
         let field = &argument.field;
