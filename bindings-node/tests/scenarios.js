@@ -8,7 +8,7 @@ const { join } = require('node:path')
 const { inspect } = require('node:util')
 const keepward = require('keepward')
 
-const e2e = join(__dirname, '..', '..', 'tests', 'e2e')
+const e2e = process.env.KEEPWARD_E2E ?? join(__dirname, '..', '..', 'tests', 'e2e')
 const surface = JSON.parse(readFileSync(join(e2e, 'surface.json')))
 const scenarios = JSON.parse(readFileSync(join(e2e, 'scenarios.json')))
 const errors = { type: TypeError, value: RangeError }

@@ -11,7 +11,7 @@ import uuid
 
 import keepward
 
-E2E = pathlib.Path(__file__).resolve().parents[2] / "tests" / "e2e"
+E2E = pathlib.Path(os.environ.get("KEEPWARD_E2E") or pathlib.Path(__file__).resolve().parents[2] / "tests" / "e2e")
 SURFACE = json.loads((E2E / "surface.json").read_text())
 SCENARIOS = json.loads((E2E / "scenarios.json").read_text())
 ERRORS = {"type": TypeError, "value": ValueError}

@@ -4,8 +4,8 @@
 use crate::root;
 use crate::run::{Profile, Server, TemporaryFolder, build};
 use anyhow::{Context, Result, bail};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 fn run(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
@@ -45,30 +45,39 @@ fn python(folder: &Path, url: &str) -> Result<()> {
     run(Command::new(&program).args(mypy).current_dir(folder))?;
     for test in ["scenarios.py", "client.py"] {
         let test = package.join("tests").join(test);
-        run(Command::new(&program).arg(test).current_dir(folder).env("KEEPWARD_URL", url))?;
+        run(Command::new(&program).arg(test).current_dir(folder).env("KEEPWARD_URL", url).env("KEEPWARD_E2E", e2e()))?;
     }
     Ok(())
 }
 
-/// `npm ci && npm run build`, the compiler of TypeScript over the types, and the scenarios from a project beside it.
+/// `npm ci && npm run build`, the package as it would be published, and a project that has nothing but that.
 fn node(folder: &Path, url: &str) -> Result<()> {
-    let package = root().join("bindings-node");
-    run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&package))?;
+    let (package, project) = (root().join("bindings-node"), folder.join("project"));
+    let quiet = ["--ignore-scripts", "--no-audit", "--no-fund"];
+    run(Command::new("npm").arg("ci").args(quiet).current_dir(&package))?;
     run(Command::new("npm").args(["run", "build", "--silent"]).current_dir(&package))?;
-    run(Command::new("npx")
-        .args(["tsc", "--strict", "--noEmit", "--lib", "es2022", "--skipLibCheck", "false", "index.d.ts"])
-        .current_dir(&package))?;
-    let project = folder.join("project");
     std::fs::create_dir_all(&project)?;
-    run(Command::new("npm").args(["init", "-y"]).current_dir(&project).stdout(std::process::Stdio::null()))?;
-    run(Command::new("npm")
-        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .arg(&package)
-        .current_dir(&project))?;
+    let pack = ["pack", "--silent", "--pack-destination"];
+    run(Command::new("npm").args(pack).arg(&project).current_dir(&package).stdout(Stdio::null()))?;
+    let entries = std::fs::read_dir(&project)?.collect::<std::io::Result<Vec<_>>>()?;
+    let tarball = entries.first().context("`npm pack` made nothing")?.path();
+    run(Command::new("npm").args(["init", "-y"]).current_dir(&project).stdout(Stdio::null()))?;
+    run(Command::new("npm").arg("install").args(quiet).arg(tarball).current_dir(&project))?;
+    // From within the package the tests would find its sources.
+    for test in ["types.ts", "scenarios.js", "client.js"] {
+        std::fs::copy(package.join("tests").join(test), project.join(test))?;
+    }
+    let strict =
+        ["tsc", "--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", "node", "--typeRoots"];
+    let types = package.join("node_modules/@types");
+    run(Command::new("npx").args(strict).arg(types).arg(project.join("types.ts")).current_dir(&package))?;
     for test in ["scenarios.js", "client.js"] {
-        let test = package.join("tests").join(test);
-        let modules = project.join("node_modules");
-        run(Command::new("node").arg(test).current_dir(&project).env("KEEPWARD_URL", url).env("NODE_PATH", modules))?;
+        run(Command::new("node").arg(test).current_dir(&project).env("KEEPWARD_URL", url).env("KEEPWARD_E2E", e2e()))?;
     }
     Ok(())
+}
+
+/// Where the scenarios are.
+fn e2e() -> PathBuf {
+    root().join("tests/e2e")
 }
