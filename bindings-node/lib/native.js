@@ -1,13 +1,6 @@
 'use strict'
 
-const { platform, arch } = process
-
-/** `linux-x64-gnu`, as the packages of addons are named. */
-function target() {
-  if (platform !== 'linux') return `${platform}-${arch}`
-  const isGlibc = Boolean(process.report.getReport().header.glibcVersionRuntime)
-  return `${platform}-${arch}-${isGlibc ? 'gnu' : 'musl'}`
-}
+const target = require('./target')
 
 function load() {
   const name = target()

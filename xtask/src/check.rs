@@ -14,12 +14,13 @@ type Check = fn() -> Result<Vec<String>>;
 
 /// Runs every check, and fails with all that they found.
 pub(crate) fn check() -> Result<()> {
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("generated files", generated),
         ("the document is valid OpenAPI 3.1, its examples are valid", document),
         ("planned operations only become fewer", planned),
         ("imports run one way", imports),
         ("dependencies", dependencies),
+        ("one version", version),
         ("no machine's paths", paths),
     ];
     let mut findings = Vec::new();
@@ -221,6 +222,19 @@ const LICENCES: [&str; 14] = [
 ];
 /// Of a developer's tool, linked into nothing that is shipped.
 const TOOLS: [(&str, &str); 1] = [("inferno", "CDDL-1.0")];
+
+/// The workspace's version is that of every package; what can't read it there repeats it.
+fn version() -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for file in ["bindings-node/package.json", "bindings-node/package-lock.json"] {
+        let package: Value = serde_json::from_str(&std::fs::read_to_string(root().join(file))?)?;
+        if package["version"] != env!("CARGO_PKG_VERSION") {
+            findings.push(format!("{file}: not the version of Cargo.toml, {}", env!("CARGO_PKG_VERSION")));
+        }
+    }
+    Ok(findings)
+}
+
 /// Never in the tree: another TLS stack beside rustls.
 const BANNED: [&str; 3] = ["openssl", "openssl-sys", "native-tls"];
 
