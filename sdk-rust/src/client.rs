@@ -44,7 +44,8 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Where the server is, such as `https://vault.example.com`; a path below it is kept.
+    /// Where the server is, such as `https://vault.example.com`; a path below it is kept. A proxy that the environment names is
+    /// used for https only.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self

@@ -40,7 +40,7 @@ fn python(folder: &Path, url: &str) -> Result<()> {
     let (package, environment) = (root().join("bindings-python"), folder.join("venv"));
     run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
     let program = environment.join("bin/python");
-    run(Command::new(&program).args(["-m", "pip", "install", "--quiet", "mypy"]).arg(&package))?;
+    run(Command::new(&program).args(["-m", "pip", "install", "--quiet", "mypy>=2,<3"]).arg(&package))?;
     let mypy = ["-m", "mypy", "--strict", "-p", "keepward"];
     run(Command::new(&program).args(mypy).current_dir(folder))?;
     for test in ["scenarios.py", "client.py"] {
