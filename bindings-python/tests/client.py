@@ -233,7 +233,7 @@ def closed_and_forked():
     with client as same:
         assert same is client and client.health.get()
     raises(RuntimeError, client.health.get)
-    client = keepward.Client(base_url=URL)
+    client = keepward.Client(base_url=URL, max_retries=0)
     client.health.get()
     child = os.fork()
     if child == 0:
@@ -249,9 +249,8 @@ def closed_and_forked():
             traceback.print_exc()
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    begun = time.monotonic()
+    # Deaf, it would end in a `Timeout`: it makes one try.
     assert client.health.get().status == "healthy"
-    assert time.monotonic() - begun < 20, "the child must not have closed the parent's connection"
 
 
 def control_c_ends_a_call():
