@@ -8,6 +8,7 @@ mod python;
 mod resources;
 mod sdk;
 mod server;
+mod shape;
 mod surface;
 mod types;
 
