@@ -1510,7 +1510,7 @@ export interface CmekResource {
    *
    * `POST /v1/vaults/{vault_id}/cmek-rotate`
    */
-  rotate(vaultId: string, options: { /** The present key, base64 of its 32 bytes; held in memory while the job runs. */ xCmekOldKey: string; /** The key to come, base64 of its 32 bytes; held in memory while the job runs. */ xCmekNewKey: string; /** Lower-case hex SHA-256 of the new raw 32-byte key. */ newFingerprint: string } & CallOptions): Promise<CmekRotationJobResponse>
+  rotate(vaultId: string, options: { /** The present key, base64 of its 32 bytes; held in memory while the job runs. */ xCmekOldKey: string | Secret; /** The key to come, base64 of its 32 bytes; held in memory while the job runs. */ xCmekNewKey: string | Secret; /** Lower-case hex SHA-256 of the new raw 32-byte key. */ newFingerprint: string } & CallOptions): Promise<CmekRotationJobResponse>
   /**
    * Says how far a rotation of a customer-managed key has come.
    * @param vaultId Id of the vault.
@@ -1805,7 +1805,7 @@ export interface SharesResource {
    *
    * `GET /v1/share/{share_id}`
    */
-  access(shareId: string, options?: { /** The share's passphrase, where it has one and the body doesn't hold it. */ xSharePassphrase?: string; passphrase?: string | Secret } & CallOptions): Promise<SharedSecretResponse>
+  access(shareId: string, options?: { /** The share's passphrase, where it has one and the body doesn't hold it. */ xSharePassphrase?: string | Secret; passphrase?: string | Secret } & CallOptions): Promise<SharedSecretResponse>
   /**
    * Takes a share back.
    * @param shareId Id of the share.
@@ -1955,6 +1955,8 @@ export interface BillingResource {
    * `GET /v1/billing/credits/transactions`
    */
   transactions(options?: { /** Which page; 1 by default. */ page?: number; /** How many a page; 50 by default. */ limit?: number } & CallOptions): Promise<CreditTransactionsListResponse>
+  /** The transactions of this page and of all that follow, as `transactions` answers them; none twice, as long as what is added meanwhile fills no whole page. */
+  iterTransactions(options?: { /** Which page; 1 by default. */ page?: number; /** How many a page; 50 by default. */ limit?: number } & CallOptions): AsyncIterableIterator<CreditTransaction>
   /**
    * Chooses how requests past the month's limit are paid.
    *
@@ -1984,6 +1986,8 @@ export interface AuditResource {
    * `GET /v1/audit/events`
    */
   events(options?: { /** Only events of this resource. */ resourceId?: string; /** Only events that this user or agent caused. */ actorId?: string; /** Only events of this action, such as `secret.read`. */ action?: string; /** Only events of this time or later. */ from?: Date; /** Only events of this time or earlier. */ to?: Date; /** How many events at most; 100 by default, more than 1000 counts as 1000. */ limit?: number; /** How many of the newest matching events to pass over; 0 by default. */ offset?: number } & CallOptions): Promise<AuditEventsResponse>
+  /** The events of this page and of all that follow, as `events` answers them; none twice, as long as what is added meanwhile fills no whole page. */
+  iterEvents(options?: { /** Only events of this resource. */ resourceId?: string; /** Only events that this user or agent caused. */ actorId?: string; /** Only events of this action, such as `secret.read`. */ action?: string; /** Only events of this time or later. */ from?: Date; /** Only events of this time or earlier. */ to?: Date; /** How many events at most; 100 by default, more than 1000 counts as 1000. */ limit?: number; /** How many of the newest matching events to pass over; 0 by default. */ offset?: number } & CallOptions): AsyncIterableIterator<AuditEvent>
 }
 
 /** Network rules of the organisation. */

@@ -1,18 +1,13 @@
-// Runs tests/e2e/scenarios.json against the server of KEEPWARD_URL.
+// Runs tests/e2e/scenarios.json against the servers of KEEPWARD_E2E_SERVERS (a test's own).
 'use strict'
 
 const assert = require('node:assert')
 const { randomUUID } = require('node:crypto')
-const { readFileSync } = require('node:fs')
-const { join } = require('node:path')
 const { inspect } = require('node:util')
 const keepward = require('keepward')
+const { data, servers, secret, camel, invoke } = require('./e2e')
 
-const e2e = process.env.KEEPWARD_E2E ?? join(__dirname, '..', '..', 'tests', 'e2e')
-const surface = JSON.parse(readFileSync(join(e2e, 'surface.json')))
-const scenarios = JSON.parse(readFileSync(join(e2e, 'scenarios.json')))
 const errors = { type: TypeError, value: RangeError }
-const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase())
 
 function filled(value, names) {
   if (typeof value === 'string') {
@@ -44,45 +39,57 @@ function agrees(found, expected) {
   return (found instanceof keepward.Secret ? found.reveal() : found) === expected
 }
 
+function make(step, names) {
+  const options = Object.entries(filled(step.with, names)).map(([name, value]) => [camel(name), value])
+  if (step.timeout_seconds) options.push(['timeout', step.timeout_seconds * 1000])
+  if (step.max_retries !== undefined) options.push(['maxRetries', step.max_retries])
+  return new keepward.Keepward({ baseUrl: servers[step.server ?? 'real'], ...Object.fromEntries(options) })
+}
+
+/** Does what a step says, and holds it against what the step expects. */
+async function call(client, step, names) {
+  let answer
+  try {
+    answer = await invoke(client, step.call, filled(step.with, names))
+  } catch (error) {
+    console.log(error.stack, inspect(error, { showHidden: true }))
+    assert(step.error && error instanceof (errors[step.error] ?? keepward[step.error]), `${step.call}: ${inspect(error)}`)
+    if (error instanceof keepward.KeepwardError && error.status) assert(error.requestId && error.title, inspect(error))
+    assert(agrees(error, step.failure ?? {}), inspect(error))
+    return undefined
+  }
+  console.log(answer, inspect(answer, { depth: 9, showHidden: true }), `${answer}`)
+  if (answer !== undefined) console.log(JSON.stringify(answer, (_, value) => (typeof value === 'bigint' ? `${value}` : value)))
+  assert(!step.error, `${step.call} did not fail`)
+  if (step.expect) assert(agrees(answer, filled(step.expect, names)), `${step.call}: ${inspect(answer)}`)
+  return answer
+}
+
 async function run(scenario) {
-  const names = { unique: randomUUID(), secret: `sk-${randomUUID()}` }
+  const names = { unique: randomUUID(), secret: `${secret}-${randomUUID()}` }
   const clients = {}
   let count = 0
   for (const step of scenario.steps) {
-    const given = filled(step.with, names)
     if (step.client) {
-      clients[step.client] = new keepward.Keepward(Object.fromEntries(Object.entries(given).map(([k, v]) => [camel(k), v])))
+      clients[step.client] = make(step, names)
       continue
     }
-    const { resource, method, positional } = surface[step.call]
-    const options = Object.entries(given).filter(([name]) => !positional.includes(name)).map(([k, v]) => [camel(k), v])
-    const call = clients[step.as][camel(resource)][camel(method)]
-    let answer
-    try {
-      answer = await call(...positional.map((name) => given[name]), Object.fromEntries(options))
-    } catch (error) {
-      assert(step.error, `${scenario.name}: ${step.call}: ${inspect(error)}`)
-      assert(error instanceof (errors[step.error] ?? keepward[step.error]), `${scenario.name}: ${step.call}: ${inspect(error)}`)
-      assert(!`${error.stack} ${inspect(error)}`.includes(names.secret), 'an error shows a secret')
-      if (error instanceof keepward.KeepwardError) assert(error.requestId && error.title, inspect(error))
-      count += 1
+    if (step.pause_seconds) {
+      await new Promise((resolve) => setTimeout(resolve, step.pause_seconds * 1000))
       continue
     }
-    assert(!step.error, `${scenario.name}: ${step.call} did not fail`)
-    const text = `${inspect(answer, { depth: 9, showHidden: true })} ${answer === undefined ? '' : JSON.stringify(answer, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`
-    assert(!text.includes(names.secret), 'an answer shows a secret')
-    if (step.expect) assert(agrees(answer, filled(step.expect, names)), `${scenario.name}: ${step.call}: ${inspect(answer)}`)
-    for (const [name, path] of Object.entries(step.bind ?? {})) names[name] = at(answer, path)
-    count += 1
+    const times = step.times ?? 1
+    const answers = await Promise.all(Array.from({ length: times }, () => call(clients[step.as], step, names)))
+    for (const [name, path] of Object.entries(step.bind ?? {})) names[name] = at(answers[0], path)
+    count += times
   }
   for (const client of Object.values(clients)) client.close()
   return count
 }
 
 async function main() {
-  assert(process.env.KEEPWARD_URL, 'KEEPWARD_URL names no server')
-  for (const scenario of scenarios) {
-    console.log(`Keepward: ${scenario.name}: ${await run(scenario)} calls`)
+  for (const scenario of data('scenarios.json')) {
+    console.error(`Keepward: ${scenario.name}: ${await run(scenario)} calls`)
   }
 }
 

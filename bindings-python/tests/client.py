@@ -343,17 +343,29 @@ def fifty_calls_share_one_token():
     assert len([event for event in events if event.actor_id == str(made.agent.id)]) == 1, "one exchange for all"
 
 
-def a_thousand_clients():
-    def now():
-        gc.collect()
-        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+def held():
+    """What the process has open, and its threads."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 
+
+def a_thousand_clients():
     for _ in range(20):
         keepward.Client(base_url=URL).health.get()
-    before = now()
+    before = held()
     for _ in range(1000):
         keepward.Client(base_url=URL).health.get()
-    after = now()
+    after = held()
+    assert after[0] <= before[0] + 8 and after[1] <= before[1] + 8, (before, after)
+
+
+async def a_thousand_async_clients():
+    for _ in range(20):
+        await keepward.AsyncClient(base_url=URL).health.get()
+    before = held()
+    for _ in range(1000):
+        await keepward.AsyncClient(base_url=URL).health.get()
+    after = held()
     assert after[0] <= before[0] + 8 and after[1] <= before[1] + 8, (before, after)
 
 
@@ -373,5 +385,6 @@ if __name__ == "__main__":
     ):
         test()
         print(f"client: {test.__name__}")
-    asyncio.run(asyncio_ends_a_call())
-    print("client: asyncio_ends_a_call")
+    for test in (asyncio_ends_a_call, a_thousand_async_clients):
+        asyncio.run(test())
+        print(f"client: {test.__name__}")

@@ -1,18 +1,14 @@
-"""Runs tests/e2e/scenarios.json against the server of KEEPWARD_URL, through both clients."""
+"""Runs tests/e2e/scenarios.json through both clients, against the servers of KEEPWARD_E2E_SERVERS (a test's own)."""
 
 import asyncio
-import inspect
+import concurrent.futures
 import json
-import keyword
-import os
-import pathlib
 import sys
 import uuid
 
 import keepward
+from e2e import E2E, SECRET, SERVERS, close, invoke
 
-E2E = pathlib.Path(os.environ.get("KEEPWARD_E2E") or pathlib.Path(__file__).resolve().parents[2] / "tests" / "e2e")
-SURFACE = json.loads((E2E / "surface.json").read_text())
 SCENARIOS = json.loads((E2E / "scenarios.json").read_text())
 ERRORS = {"type": TypeError, "value": ValueError}
 
@@ -52,39 +48,54 @@ def agrees(found, expected):
     return found == expected
 
 
+def make(kind, step, names):
+    options = filled(step["with"], names)
+    if "timeout_seconds" in step:
+        options["timeout"] = step["timeout_seconds"]
+    if "max_retries" in step:
+        options["max_retries"] = step["max_retries"]
+    return kind(base_url=SERVERS[step.get("server", "real")], **options)
+
+
+async def call(client, step, names):
+    """Does what a step says, and holds it against what the step expects."""
+    expected = ERRORS.get(step.get("error")) or (getattr(keepward, step["error"]) if "error" in step else ())
+    try:
+        answer = await invoke(client, step["call"], filled(step["with"], names))
+    except expected as error:
+        print(error, repr(error), vars(error))
+        if isinstance(error, keepward.KeepwardError) and error.status is not None:
+            assert error.request_id and error.title, (step, error)
+        assert agrees(error, step.get("failure", {})), (step, vars(error))
+        return None
+    print(answer, repr(answer))
+    assert "error" not in step, (step, "did not fail")
+    if "expect" in step:
+        assert agrees(answer, filled(step["expect"], names)), (step, answer)
+    return answer
+
+
 async def run(kind, scenario):
-    names = {"unique": str(uuid.uuid4()), "secret": f"sk-{uuid.uuid4()}"}
+    names = {"unique": str(uuid.uuid4()), "secret": f"{SECRET}-{uuid.uuid4()}"}
     clients, count = {}, 0
     for step in scenario["steps"]:
-        given = filled(step["with"], names)
         if "client" in step:
-            clients[step["client"]] = kind(**given)
+            clients[step["client"]] = make(kind, step, names)
             continue
-        place = SURFACE[step["call"]]
-        method = getattr(getattr(clients[step["as"]], place["resource"]), place["method"])
-        expected = ERRORS.get(step.get("error")) or (getattr(keepward, step["error"]) if "error" in step else ())
-        try:
-            # A keyword of the language has an underscore behind it.
-            answer = method(**{name + "_" * keyword.iskeyword(name): value for name, value in given.items()})
-            if inspect.isawaitable(answer):
-                answer = await answer
-        except expected as error:
-            text = f"{error} {error!r}"
-            assert names["secret"] not in text, "an error shows a secret"
-            if isinstance(error, keepward.KeepwardError):
-                assert error.request_id and error.title, (scenario["name"], step, error)
+        if "pause_seconds" in step:
+            await asyncio.sleep(step["pause_seconds"])
+            continue
+        client, times = clients[step["as"]], step.get("times", 1)
+        if kind is keepward.AsyncClient:
+            answers = await asyncio.gather(*(call(client, step, names) for _ in range(times)))
         else:
-            assert "error" not in step, (scenario["name"], step, "did not fail")
-            assert names["secret"] not in f"{answer} {answer!r}", "an answer shows a secret"
-            if "expect" in step:
-                assert agrees(answer, filled(step["expect"], names)), (scenario["name"], step, answer)
-            for name, path in step.get("bind", {}).items():
-                names[name] = at(answer, path)
-        count += 1
+            with concurrent.futures.ThreadPoolExecutor(times) as pool:
+                answers = list(pool.map(lambda _: asyncio.run(call(client, step, names)), range(times)))
+        for name, path in step.get("bind", {}).items():
+            names[name] = at(answers[0], path)
+        count += times
     for client in clients.values():
-        closed = client.close()
-        if inspect.isawaitable(closed):
-            await closed
+        await close(client)
     return count
 
 
@@ -92,9 +103,8 @@ def main():
     for kind in (keepward.Client, keepward.AsyncClient):
         for scenario in SCENARIOS:
             count = asyncio.run(run(kind, scenario))
-            print(f"{kind.__name__}: {scenario['name']}: {count} calls")
+            print(f"{kind.__name__}: {scenario['name']}: {count} calls", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    assert os.environ.get("KEEPWARD_URL"), "KEEPWARD_URL names no server"
-    sys.exit(main())
+    main()

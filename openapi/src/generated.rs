@@ -3098,9 +3098,9 @@ pub mod params {
         /// Id of the vault.
         pub vault_id: crate::VaultId,
         /// The present key, base64 of its 32 bytes; held in memory while the job runs.
-        pub x_cmek_old_key: String,
+        pub x_cmek_old_key: crate::SecretText,
         /// The key to come, base64 of its 32 bytes; held in memory while the job runs.
-        pub x_cmek_new_key: String,
+        pub x_cmek_new_key: crate::SecretText,
     }
     /// Parameters of `GET /v1/vaults/{vault_id}/cmek-rotate/{job_id}`.
     #[derive(Clone, Debug)]
@@ -3206,7 +3206,7 @@ pub mod params {
         /// Id of the share.
         pub share_id: crate::ShareId,
         /// The share's passphrase, where it has one and the body doesn't hold it.
-        pub x_share_passphrase: Option<String>,
+        pub x_share_passphrase: Option<crate::SecretText>,
     }
     /// Parameters of `DELETE /v1/share/{share_id}`.
     #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! A call on its way.
 
 use crate::error::{Error, Result};
+use futures_util::{Stream, stream};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -52,6 +53,47 @@ impl<Answer> fmt::Debug for Call<'_, Answer> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Call(..)")
     }
+}
+
+/// The items of a page and of all that follow it.
+pub(crate) fn pages<'a, Request, Answer, Item, Id>(
+    request: Result<Request>,
+    send: impl Fn(Request) -> Call<'a, Answer> + Send + 'a,
+    items: fn(Answer) -> Vec<Item>,
+    id: fn(&Item) -> Id,
+    advance: fn(&mut Request, i32),
+) -> impl Stream<Item = Result<Item>> + Send + 'a
+where
+    Request: Clone + Send + 'a,
+    Answer: 'a,
+    Item: Send + 'a,
+    Id: PartialEq + Send + 'a,
+{
+    struct State<Request, Item, Id> {
+        request: Result<Request>,
+        waiting: std::vec::IntoIter<Item>,
+        /// Of the page before.
+        given: Vec<Id>,
+    }
+    let first = State { request, waiting: Vec::new().into_iter(), given: Vec::new() };
+    // The sender goes from step to step with the state: the stream owns both.
+    stream::try_unfold((first, send), move |(mut state, send)| async move {
+        loop {
+            if let Some(item) = state.waiting.next() {
+                return Ok(Some((item, (state, send))));
+            }
+            let mut request = state.request?;
+            let page = items(send(request.clone()).await?);
+            if page.is_empty() {
+                return Ok(None);
+            }
+            advance(&mut request, i32::try_from(page.len()).unwrap_or(i32::MAX));
+            state.request = Ok(request);
+            let ids: Vec<Id> = page.iter().map(id).collect();
+            let fresh: Vec<Item> = page.into_iter().filter(|item| !state.given.contains(&id(item))).collect();
+            (state.given, state.waiting) = (ids, fresh.into_iter());
+        }
+    })
 }
 
 /// A text that stands in a path by itself: as these it would lead elsewhere.

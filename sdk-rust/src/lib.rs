@@ -2,16 +2,18 @@
 //!
 //! An agent reads the secret that a policy gives it:
 //!
+//! <!-- snippet: sdk-rust/examples/tour.rs first-secret -->
 //! ```no_run
 //! # async fn example() -> Result<(), keepward::Error> {
-//! // From KEEPWARD_URL and KEEPWARD_AGENT_KEY; `Client::builder()` takes them by hand.
-//! let client = keepward::Client::from_env()?;
+//! let client = keepward::Client::from_env()?; // KEEPWARD_URL and KEEPWARD_AGENT_KEY
 //! let vault = client.vaults().list().await?.vaults.first().map(|vault| vault.id).expect("a vault");
 //! let secret = client.secrets().get(vault, "payments/stripe").await?;
 //! call_stripe(secret.value.expose());
 //! # Ok(()) }
 //! # fn call_stripe(_: &str) {}
 //! ```
+//!
+//! `Client::builder()` takes both by hand.
 //!
 //! Tokens are fetched once for all tasks that share a client and renewed 60 seconds early. What is safe to repeat (GET, and
 //! what never left this machine) is repeated with jitter, as long as the server says where it says so. Secret values are

@@ -1,7 +1,7 @@
 //! An organisation with one of everything, and requests in it that succeed.
 
-use crate::document::Operation;
 use keepward::{AgentId, PolicyId, VaultId, types};
+use keepward_tests::document::Operation;
 use keepward_tests::{Answer, Organisation};
 use serde_json::{Value, json};
 

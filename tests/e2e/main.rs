@@ -1,10 +1,14 @@
-//! The scenarios that all SDKs pass, through the Rust SDK.
+//! What all SDKs pass, through the Rust SDK: the scenarios, and a call of every operation.
 
+mod calls;
+
+use futures_util::future::join_all;
 use keepward::dynamic::{Arguments, Data, Failure, call};
 use keepward::{Client, Error};
-use keepward_tests::{builder, shared};
-use serde_json::{Map, Value};
+use keepward_tests::{Mirror, builder, shared};
+use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::time::Duration;
 
 const SCENARIOS: &str = include_str!("scenarios.json");
 
@@ -59,20 +63,31 @@ fn name_of(failure: &Failure) -> &'static str {
     match failure {
         Failure::Type(_) => "type",
         Failure::Error(Error::InvalidArgument(_)) => "value",
+        Failure::Error(Error::Connection { .. }) => "ConnectionFailed",
+        Failure::Error(Error::Timeout) => "Timeout",
         Failure::Error(error) => match error.status() {
             Some(401) => "Unauthorized",
+            Some(402) => "PaymentRequired",
             Some(403) => "Forbidden",
             Some(404) => "NotFound",
             Some(409) => "Conflict",
             Some(410) => "Gone",
+            Some(429) => "RateLimited",
+            Some(500..) => "ServerError",
             _ => "KeepwardError",
         },
     }
 }
 
-fn client(with: &Value) -> Client {
+/// What a scenario may expect of a failure.
+fn failure_of(failure: &Failure) -> Value {
+    let Failure::Error(Error::Api(error)) = failure else { return json!({}) };
+    json!({"status": error.status, "retry_after": error.retry_after.map(|after| after.as_secs())})
+}
+
+fn client(step: &Value, with: &Value, mirror: &Mirror) -> Client {
     let text = |name: &str| with[name].as_str().map(str::to_owned);
-    let mut made = builder(&shared().url);
+    let mut made = builder(&mirror.urls()[step["server"].as_str().unwrap_or("real")]);
     if let (Some(email), Some(password)) = (text("email"), text("password")) {
         made = made.password(email, password);
     }
@@ -85,10 +100,20 @@ fn client(with: &Value) -> Client {
     if let Some(token) = text("token") {
         made = made.token(token);
     }
+    if let Some(seconds) = step["timeout_seconds"].as_f64() {
+        made = made.timeout(Duration::from_secs_f64(seconds));
+    }
+    if let Some(retries) = step["max_retries"].as_u64() {
+        made = made.max_retries(retries.try_into().unwrap());
+    }
     made.build().unwrap()
 }
 
-async fn run(scenario: &Value) {
+async fn called(client: &Client, operation: &str, with: &Value) -> Result<Data, Failure> {
+    call(client, operation, Arguments::new(with.as_object().unwrap().clone(), Vec::new())).await
+}
+
+async fn run(scenario: &Value, mirror: &Mirror) {
     let name = scenario["name"].as_str().unwrap();
     let secret = format!("sk-{}", uuid::Uuid::new_v4());
     let unique = uuid::Uuid::new_v4().to_string();
@@ -96,37 +121,49 @@ async fn run(scenario: &Value) {
         [("unique".into(), unique.into()), ("secret".into(), secret.as_str().into())].into();
     let mut clients = HashMap::new();
     for step in scenario["steps"].as_array().unwrap() {
+        if let Some(seconds) = step["pause_seconds"].as_f64() {
+            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            continue;
+        }
         let with = filled(&step["with"], &names);
         if let Some(name) = step["client"].as_str() {
-            clients.insert(name, client(&with));
+            clients.insert(name, client(step, &with, mirror));
             continue;
         }
         let (who, operation) = (step["as"].as_str().unwrap(), step["call"].as_str().unwrap());
-        let arguments: Map<String, Value> = with.as_object().unwrap().clone();
-        let answer = match call(&clients[who], operation, Arguments::new(arguments, Vec::new())).await {
-            Ok(answer) => answer,
-            Err(failure) => {
-                assert_eq!(Some(name_of(&failure)), step["error"].as_str(), "{name}: {step}: {failure:?}");
-                assert!(!format!("{failure:?}").contains(&secret), "an error shows a secret");
-                continue;
-            }
-        };
-        assert!(step["error"].is_null(), "{name}: {step} did not fail");
-        assert!(!format!("{answer:?}").contains(&secret), "an answer shows a secret");
-        let answer = plain(&answer);
-        let expected = filled(&step["expect"], &names);
-        assert!(expected.is_null() || agrees(&answer, &expected), "{name}: {step}");
+        let calls = (0..step["times"].as_u64().unwrap_or(1)).map(|_| called(&clients[who], operation, &with));
+        let mut first = None;
+        for outcome in join_all(calls).await {
+            let answer = match outcome {
+                Ok(answer) => answer,
+                Err(failure) => {
+                    assert_eq!(Some(name_of(&failure)), step["error"].as_str(), "{name}: {step}: {failure:?}");
+                    assert!(!format!("{failure:?}").contains(&secret), "an error shows a secret");
+                    let expected = step.get("failure").cloned().unwrap_or(json!({}));
+                    assert!(agrees(&failure_of(&failure), &expected), "{name}: {step}: {failure:?}");
+                    continue;
+                }
+            };
+            assert!(step["error"].is_null(), "{name}: {step} did not fail");
+            assert!(!format!("{answer:?}").contains(&secret), "an answer shows a secret");
+            let answer = plain(&answer);
+            let expected = filled(&step["expect"], &names);
+            assert!(expected.is_null() || agrees(&answer, &expected), "{name}: {step}");
+            first.get_or_insert(answer);
+        }
         for (name, path) in step["bind"].as_object().into_iter().flatten() {
             let pointer = format!("/{}", path.as_str().unwrap().replace('.', "/"));
-            names.insert(name.clone(), answer.pointer(&pointer).unwrap().clone());
+            names.insert(name.clone(), first.as_ref().unwrap().pointer(&pointer).unwrap().clone());
         }
     }
 }
 
 #[tokio::test]
 async fn scenarios() {
+    let mirror = Mirror::start(Some(&shared().url)).await;
     let scenarios: Vec<Value> = serde_json::from_str(SCENARIOS).unwrap();
     for scenario in &scenarios {
-        run(scenario).await;
+        run(scenario, &mirror).await;
     }
+    assert_eq!(mirror.findings(), Vec::<String>::new());
 }

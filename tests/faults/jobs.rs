@@ -1,6 +1,6 @@
 //! What is written without a request: last uses, and refusals before a credential was proven.
 
-use crate::edit::open;
+use crate::edit::{edit, open};
 use keepward_tests::{Http, Organisation, OwnServer, command, is_postgres};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
@@ -56,6 +56,25 @@ async fn unproven_refusals_are_counted_by_address_and_action_in_the_servers_chai
     let expected = [("192.0.2.1".to_owned(), json!({"count": 9})), ("192.0.2.2".to_owned(), json!({"count": 6}))];
     assert_eq!(counts, expected);
     assert!(command(folder.path()).args(["audit", "verify"]).status().unwrap().success());
+}
+
+/// A revocation outlives its token by a day, for clocks that disagree; then it is forgotten.
+#[tokio::test]
+async fn a_revocation_is_kept_a_day_longer_than_its_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    organisation.owner.auth().revoke().await.unwrap();
+    assert!(server.stop().success());
+    for (hours, kept) in [(23_i64, 1), (25, 0)] {
+        let expired = keepward::Timestamp::now().plus_seconds(-hours * 3_600).microseconds();
+        edit(folder.path(), &format!("UPDATE revoked_token SET expires_at = {expired}")).await;
+        // What is done every minute is done once more at the end.
+        assert!(OwnServer::start(folder.path(), &[]).stop().success());
+        let database = open(folder.path()).await;
+        let statement = Statement::from_string(database.get_database_backend(), "SELECT jti FROM revoked_token");
+        assert_eq!(database.query_all_raw(statement).await.unwrap().len(), kept, "{hours} hours");
+    }
 }
 
 /// Without room for its event nothing may happen; reads that leave no event go on.

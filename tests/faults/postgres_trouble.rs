@@ -2,6 +2,7 @@
 
 use crate::acknowledged::{self, Writers};
 use crate::postgres::{run, start, verify, wait_for_health};
+use futures_util::future::join_all;
 use keepward::types::PolicyPermission::{Read, Write};
 use keepward_tests::{Answer, Cluster, Durability, Mount, Organisation, OwnServer, builder, is_postgres};
 use sea_orm::{ConnectionTrait, Database, TransactionTrait};
@@ -121,6 +122,67 @@ async fn a_slow_database_is_waited_for() {
     }
     wait_for_health(&server.url, "healthy").await;
     assert!(matches!(put(&organisation, vault, "after").await.status, 200 | 201));
+}
+
+/// A read that the database does not answer is given up, and so is the connection that it waited on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_is_never_answered_is_given_up() {
+    if !is_postgres() {
+        return; // SQLite's readers wait for nobody.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let server = start(&url, folder.path(), &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    organisation.owner.secrets().put(vault, "a", "v").await.unwrap();
+    let database = Database::connect(&url).await.unwrap();
+    let holding = database.begin().await.unwrap();
+    holding.execute_unprepared("LOCK TABLE vault IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let path = format!("/v1/vaults/{vault}/secrets/a");
+    let read = organisation.http.get(&path, &organisation.owner_token).await;
+    assert!(is_told_to_come_again(&read), "{read:?}");
+    holding.rollback().await.unwrap();
+    let read = organisation.http.get(&path, &organisation.owner_token).await;
+    assert_eq!((read.status, read.json()["value"].as_str().unwrap()), (200, "v"));
+    // The lock ended with the database's own limit. Where nobody is there to keep that, the server's own counts, on a
+    // connection that was good.
+    let reads = (0..32).map(|_| organisation.http.get(&path, &organisation.owner_token));
+    assert!(join_all(reads).await.iter().all(|read| read.status == 200));
+    let paused = cluster.pause();
+    let read = organisation.http.get(&path, &organisation.owner_token).await;
+    assert!(is_told_to_come_again(&read), "{read:?}");
+    drop(paused);
+    wait_for_health(&server.url, "healthy").await;
+    assert_eq!(organisation.http.get(&path, &organisation.owner_token).await.status, 200);
+}
+
+/// What locks and checks in units rely on, whatever the database's own default is.
+#[tokio::test]
+async fn transactions_are_read_committed_on_a_database_with_another_default() {
+    if !is_postgres() {
+        return; // SQLite has one writer.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    run(&url, "ALTER DATABASE app SET default_transaction_isolation = 'serializable'").await;
+    let server = start(&url, folder.path(), &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    let strict = "CREATE FUNCTION strict() RETURNS trigger AS $$ BEGIN
+            IF current_setting('transaction_isolation') <> 'read committed' THEN RAISE EXCEPTION 'not so'; END IF;
+            RETURN NEW;
+        END $$ LANGUAGE plpgsql;
+        CREATE TRIGGER strict BEFORE INSERT OR UPDATE ON audit_head FOR EACH ROW EXECUTE FUNCTION strict();
+        CREATE TRIGGER strict BEFORE INSERT ON audit_event FOR EACH ROW EXECUTE FUNCTION strict();
+        CREATE TRIGGER strict BEFORE INSERT ON revoked_token FOR EACH ROW EXECUTE FUNCTION strict()";
+    run(&url, strict).await;
+    let others = Database::connect(&url).await.unwrap();
+    let insert = "INSERT INTO revoked_token (jti, expires_at) VALUES (gen_random_uuid(), 0)";
+    let refused = others.execute_unprepared(insert).await.unwrap_err();
+    assert!(refused.to_string().contains("not so"), "the trigger tells: {refused}");
+    assert_eq!(put(&organisation, vault, "a").await.status, 201);
+    assert!(organisation.owner.secrets().get(vault, "a").await.is_ok());
 }
 
 /// A transaction that another one was in the way of is run again; one that never passes is refused and changes nothing.

@@ -1,7 +1,10 @@
 //! Starting: what a server refuses, and says so; stopping.
 
 use keepward_tests::{Mount, Organisation, OwnServer, command, is_postgres};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 fn refusal(data_dir: &Path, settings: &[(&str, &str)]) -> String {
     match OwnServer::try_start(data_dir, settings) {
@@ -55,6 +58,30 @@ async fn a_wrong_master_key_is_named() {
     std::fs::write(folder.path().join("master.key"), "nonsense").unwrap();
     let said = refusal(folder.path(), &[]);
     assert!(said.contains("master key") || said.contains("0600"), "{said}");
+}
+
+/// One that blocks whoever opens it, one that is a folder, one that others may read.
+#[tokio::test]
+async fn a_master_key_that_is_no_file_of_its_own_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("master.key");
+    assert!(OwnServer::start(folder.path(), &[]).stop().success());
+    let key = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let said = refusal(folder.path(), &[]);
+    assert!(said.contains("master key") && said.contains("ordinary file"), "{said}");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let said = refusal(folder.path(), &[]);
+    assert!(said.contains("master key") && said.contains("ordinary file"), "{said}");
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::write(&file, key).unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    let said = refusal(folder.path(), &[]);
+    assert!(said.contains("master key") && said.contains("0600"), "{said}");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    drop(OwnServer::start(folder.path(), &[]));
 }
 
 /// An emptied database would otherwise be a new one, open to whoever signs up first.

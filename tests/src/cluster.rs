@@ -147,6 +147,17 @@ impl Cluster {
         }
     }
 
+    /// Stops all its processes where they are until the answer is dropped, as a machine that hangs does: connections stay,
+    /// and nobody answers.
+    pub fn pause(&self) -> Paused {
+        let pid = self.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let pids = [pid.to_string()].into_iter().chain(children.split_whitespace().map(str::to_owned)).collect();
+        let paused = Paused { pids };
+        paused.signal("-STOP");
+        paused
+    }
+
     /// Stops it as `pg_ctl` does: `smart`, `fast` or `immediate`.
     pub fn stop(&self, mode: &str) {
         self.run("pg_ctl", &["-D", &self.data(), "-m", mode, "-w", "-t", "60", "stop"]);
@@ -164,7 +175,7 @@ impl Cluster {
 
     /// Makes an empty database and answers its address.
     pub fn create(&self, database: &str) -> String {
-        assert!(create_database(&self.url(""), database), "createdb {database}");
+        assert!(create_database(&self.url(""), database, None), "createdb {database}");
         self.url(database)
     }
 
@@ -194,9 +205,32 @@ impl Drop for Cluster {
     }
 }
 
-/// Makes an empty database in the cluster of an address that ends with `/`; false if it is there.
-pub fn create_database(cluster: &str, database: &str) -> bool {
+/// See [`Cluster::pause`].
+pub struct Paused {
+    pids: Vec<String>,
+}
+
+impl Paused {
+    fn signal(&self, signal: &str) {
+        let _ = Command::new("kill").arg(signal).args(&self.pids).status();
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        self.signal("-CONT");
+    }
+}
+
+/// Makes a database in the cluster of an address that ends with `/`: an empty one, or like a template; false if it is there.
+pub fn create_database(cluster: &str, database: &str, template: Option<&str>) -> bool {
+    let template = template.map(|template| format!(" TEMPLATE {template}")).unwrap_or_default();
+    run_sql(&format!("{cluster}postgres"), &format!("CREATE DATABASE {database}{template}"))
+}
+
+/// Runs statements on a database of PostgreSQL; whether they passed.
+pub(crate) fn run_sql(url: &str, sql: &str) -> bool {
     let mut command = Command::new(program("psql"));
-    command.args(["-q", "-d", &format!("{cluster}postgres"), "-c", &format!("CREATE DATABASE {database}")]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+    command.args(["-q", "-d", url, "-c", sql]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().unwrap().success()
 }

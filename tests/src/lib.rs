@@ -5,7 +5,9 @@
 
 mod clock;
 mod cluster;
+pub mod document;
 mod front;
+mod mirror;
 mod mount;
 mod organisation;
 mod plans;
@@ -15,8 +17,9 @@ mod server;
 pub use clock::clock_library;
 pub use cluster::{Cluster, Durability, create_database};
 pub use front::Front;
+pub use mirror::{CALLS, Mirror};
 pub use mount::Mount;
 pub use organisation::{Organisation, PASSWORD, builder, client};
 pub use plans::{LOG_PLANS, postgres_scans, sqlite_scans};
 pub use raw::{Answer, Http, RawConnection};
-pub use server::{OwnServer, SharedServer, binary, command, database_url, is_pair, is_postgres, shared};
+pub use server::{OwnServer, SharedServer, binary, command, database_url, is_pair, is_postgres, make_template, shared};

@@ -1,5 +1,6 @@
 //! HTTP without the SDK, for what the SDK would not send.
 
+use crate::document::Sent;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -71,6 +72,18 @@ impl Http {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let request = self.client.request(method, format!("{}{path}", self.url));
         answer(request.header("x-forwarded-for", address).json(body)).await
+    }
+
+    /// Passes on what somebody else sent.
+    pub(crate) async fn pass(&self, sent: &Sent) -> Answer {
+        let method = reqwest::Method::from_bytes(sent.method.as_bytes()).unwrap();
+        let mut request = self.client.request(method, format!("{}{}", self.url, sent.target)).body(sent.body.clone());
+        for (name, value) in
+            sent.headers.iter().filter(|(name, _)| !["host", "content-length"].contains(&name.as_str()))
+        {
+            request = request.header(name, value);
+        }
+        answer(request).await
     }
 
     /// Sends a request with a body of any kind.

@@ -1,4 +1,4 @@
-use crate::cluster::create_database;
+use crate::cluster::{create_database, run_sql};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -82,6 +82,23 @@ impl SharedServer {
     }
 }
 
+/// The variable with the name of the run's template.
+const TEMPLATE: &str = "KEEPWARD_TEST_TEMPLATE";
+
+/// Makes a database whose schema is there and whose tables are empty, for the databases of a run to be copied from, and
+/// answers the line by which its tests find it.
+pub fn make_template(cluster: &str, data_dir: &Path) -> String {
+    let name = database_name(data_dir);
+    assert!(create_database(cluster, &name, None), "createdb {name}");
+    let migrated = command_on(Some(cluster), data_dir).arg("migrate").output().unwrap();
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    // The keys that it has made are nobody's.
+    let empty = "DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'seaql_migrations'); END $$";
+    assert!(run_sql(&format!("{cluster}{name}"), empty), "{name} can't be emptied");
+    format!("{TEMPLATE}={name}")
+}
+
 const STATEMENT: &str = "db.statement";
 
 /// The statement that a line of the log is about.
@@ -113,8 +130,10 @@ impl OwnServer {
     /// The same, on a database of its own in that cluster, or on SQLite.
     pub fn start_on(cluster: Option<&str>, data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
         if let Some(cluster) = cluster {
+            let is_of_the_run = cluster_url().as_deref() == Some(cluster);
+            let template = std::env::var(TEMPLATE).ok().filter(|_| is_of_the_run);
             // There already after the first start on this folder.
-            create_database(cluster, &database_name(data_dir));
+            create_database(cluster, &database_name(data_dir), template.as_deref());
         }
         let mut command = command_on(cluster, data_dir);
         command.env("KEEPWARD_LISTEN", "127.0.0.1:0").env("KEEPWARD_RATE_LIMIT", "off");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const CALLERS: [&str; 5] = ["public", "user", "agent", "any", "operator"];
-const EXTENSIONS: [&str; 11] = [
+const EXTENSIONS: [&str; 12] = [
     "x-caller",
     "x-min-role",
     "x-requires",
@@ -17,6 +17,7 @@ const EXTENSIONS: [&str; 11] = [
     "x-lookup",
     "x-rate",
     "x-optional-auth",
+    "x-pages",
 ];
 const SECRET_NAMES: [&str; 6] = ["value", "password", "api_key", "code", "passphrase", "secret"];
 

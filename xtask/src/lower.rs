@@ -84,7 +84,7 @@ impl Lowering<'_> {
                 "format" => match value.as_str() {
                     Some("int32" | "int64" | "uuid") => drop(out.insert(key.clone(), value.clone())),
                     Some("date-time" | "password") => {}
-                    Some("email" | "uri") => {}
+                    Some("email" | "uri" | "decimal") => {}
                     _ => bail!("{}: format {value} is not known to the generator", place()),
                 },
                 "properties" => {
@@ -240,7 +240,8 @@ fn parameter_schema(schema: &Value) -> Result<Value> {
             "type" if value.is_string() => drop(out.insert(key.clone(), value.clone())),
             "format" => match value.as_str() {
                 Some("date-time") => return Ok(json!({"$ref": "#/components/schemas/Timestamp"})),
-                Some("password") => return Ok(json!({"$ref": "#/components/schemas/SecretText"})),
+                // What goes into a header is a text by then.
+                Some("password") => {}
                 _ => drop(out.insert(key.clone(), value.clone())),
             },
             "minimum" | "maximum" | "minLength" | "maxLength" | "description" | "example" => {}

@@ -31,8 +31,11 @@ cargo xtask VERB
   bench [main|curves|growth|--record]
                  every figure of the design, beside a bare route; --record writes docs/performance/
   flames         flame graphs of a read and of a write (needs perf), into docs/performance/
-  sdk [python|node]
-                 the Python and Node packages, installed and put through the scenarios (needs npm, python3-venv)
+  bench sdk [--record]
+                 a read through each SDK beside the same by hand, imports, memory over 100,000 calls
+  sdk [rust|python|node]
+                 the SDKs, installed and put through tests/e2e (needs npm, python3-venv)
+  package        wheel, source package, npm packages and crates, into target/packages; each installed and tried
   soak [kills|sqlite|postgres]
                  hundreds of kills; an hour of mixed load on each database
   status         list the operations of the document that still answer 501
@@ -73,9 +76,12 @@ fn verb() -> Result<()> {
         }
         ["sdk"] => sdk::sdk(None),
         ["sdk", only] => sdk::sdk(Some(only)),
+        ["package"] => sdk::package(),
         ["demo"] => demo::demo(),
         ["soak", parts @ ..] => soak::soak(parts),
         ["bench"] => bench::bench(None, false),
+        ["bench", "sdk"] => bench::sdk(false),
+        ["bench", "sdk", "--record"] => bench::sdk(true),
         ["bench", "--record"] => bench::bench(None, true),
         ["bench", part @ ("main" | "curves" | "growth")] => bench::bench(Some(part), false),
         ["flames"] => bench::flames(),

@@ -68,6 +68,18 @@ pub(crate) struct Operation {
     pub(crate) answer: Option<TokenStream>,
     /// The schema of the answer.
     pub(crate) answer_schema: Option<String>,
+    /// How its answers go on, where one is a part of a longer list.
+    pub(crate) pages: Option<Pages>,
+}
+
+/// `x-pages`: the answer's field with the items of one page, and the parameter that says which page. Items have an `id`.
+pub(crate) struct Pages {
+    pub(crate) items: Ident,
+    pub(crate) by: Ident,
+    /// The schema of an item.
+    pub(crate) item: String,
+    /// Whether the parameter counts items from 0; else it counts pages from 1.
+    pub(crate) counts_items: bool,
 }
 
 impl Operation {
@@ -181,9 +193,30 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
         body,
         success,
         answer: answers.into_iter().next().flatten(),
+        pages: operation
+            .get("x-pages")
+            .map(|pages| self::pages(document, pages, answer_schema.as_deref()))
+            .transpose()?,
         answer_schema,
         id,
         tag,
+    })
+}
+
+fn pages(document: &Document, pages: &Value, answer: Option<&str>) -> Result<Pages> {
+    let text = |key: &str| pages.get(key).and_then(Value::as_str).with_context(|| format!("x-pages has {key}"));
+    let (items, by) = (text("items")?, text("by")?);
+    let answer = answer.and_then(|name| document.schemas().get(name)).context("x-pages needs an answer")?;
+    let item = answer.pointer(&format!("/properties/{items}/items")).context("the items of x-pages are a list")?;
+    Ok(Pages {
+        items: format_ident!("{items}"),
+        by: format_ident!("{by}"),
+        item: name_of(item)?.to_owned(),
+        counts_items: match by {
+            "offset" => true,
+            "page" => false,
+            other => bail!("x-pages goes by `offset` or `page`, not by `{other}`"),
+        },
     })
 }
 

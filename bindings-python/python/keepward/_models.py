@@ -148,6 +148,7 @@ class AgentResponse(Model):
     """As the server answers it."""
 
     __slots__ = ("id", "name", "description", "auth_method", "scopes", "is_active", "intents_api_enabled", "shroud_enabled", "tx_to_allowlist", "tx_max_value_eth", "tx_daily_limit_eth", "tx_allowed_chains", "token_ttl_seconds", "vault_ids", "client_cert_fingerprint", "oidc_issuer", "oidc_client_id", "ssh_public_key", "ecdh_public_key", "created_at", "expires_at", "last_active_at")
+    _decimals = frozenset(("tx_max_value_eth", "tx_daily_limit_eth",))
     id: uuid.UUID
     name: str
     description: str
@@ -158,8 +159,8 @@ class AgentResponse(Model):
     shroud_enabled: bool
     """Always false; one generation of clients looks for it."""
     tx_to_allowlist: List[str]
-    tx_max_value_eth: str | None
-    tx_daily_limit_eth: str | None
+    tx_max_value_eth: decimal.Decimal | None
+    tx_daily_limit_eth: decimal.Decimal | None
     tx_allowed_chains: List[str]
     token_ttl_seconds: int | None
     vault_ids: List[uuid.UUID]
@@ -347,10 +348,11 @@ class UsageMonth(Model):
     """The requests of one month."""
 
     __slots__ = ("total_requests", "paid_requests", "free_requests", "total_cost_usd")
+    _decimals = frozenset(("total_cost_usd",))
     total_requests: int | None
     paid_requests: int | None
     free_requests: int | None
-    total_cost_usd: str | None
+    total_cost_usd: decimal.Decimal | None
 
 
 class UsageSummaryResponse(Model):
@@ -366,13 +368,14 @@ class UsageEvent(Model):
     """One metered request."""
 
     __slots__ = ("id", "principal_type", "principal_id", "method", "endpoint", "status_code", "price_usd", "is_paid", "created_at")
+    _decimals = frozenset(("price_usd",))
     id: str | None
     principal_type: str | None
     principal_id: str | None
     method: str | None
     endpoint: str | None
     status_code: int | None
-    price_usd: str | None
+    price_usd: decimal.Decimal | None
     is_paid: bool | None
     created_at: datetime.datetime | None
 
@@ -424,12 +427,13 @@ class SubscriptionResponse(Model):
     """As the server answers it."""
 
     __slots__ = ("tier", "interval", "period_end", "status", "credit_balance_cents", "credit_balance_usd", "overage_method", "usage")
+    _decimals = frozenset(("credit_balance_usd",))
     tier: str | None
     interval: str | None
     period_end: datetime.datetime | None
     status: str | None
     credit_balance_cents: int | None
-    credit_balance_usd: str | None
+    credit_balance_usd: decimal.Decimal | None
     overage_method: str | None
     usage: SubscriptionUsage | None
 
@@ -446,8 +450,9 @@ class CreditBalanceResponse(Model):
     """As the server answers it."""
 
     __slots__ = ("balance_cents", "balance_usd", "expiring_within_90_days")
+    _decimals = frozenset(("balance_usd",))
     balance_cents: int | None
-    balance_usd: str | None
+    balance_usd: decimal.Decimal | None
     expiring_within_90_days: ExpiringCredits | None
 
 
@@ -551,10 +556,11 @@ class PaymentOption(Model):
     """One way to pay a 402."""
 
     __slots__ = ("scheme", "network", "payTo", "price", "requiredDeadlineSeconds")
+    _decimals = frozenset(("price",))
     scheme: str | None
     network: str | None
     payTo: str | None
-    price: str | None
+    price: decimal.Decimal | None
     requiredDeadlineSeconds: int | None
 
 
@@ -840,10 +846,11 @@ class SimulationResponse(Model):
     """As the server answers it."""
 
     __slots__ = ("simulation_id", "status", "gas_used", "gas_estimate_usd", "balance_changes", "error", "error_code", "error_human_readable", "revert_reason", "tenderly_dashboard_url", "simulated_at")
+    _decimals = frozenset(("gas_estimate_usd",))
     simulation_id: str | None
     status: SimulationStatus | str | None
     gas_used: int | None
-    gas_estimate_usd: str | None
+    gas_estimate_usd: decimal.Decimal | None
     balance_changes: List[BalanceChange]
     error: str | None
     error_code: str | None

@@ -6,12 +6,13 @@ from __future__ import annotations
 import datetime
 import decimal
 import uuid
-from typing import Any, Callable, Dict, Mapping, Sequence
+from typing import Any, Callable, Dict, Iterator, Mapping, Sequence
 
 from . import _models as models
 from ._model import UNSET, Unset
 from ._models import *
 from ._native import Secret
+from ._pages import pages
 
 
 class Auth:
@@ -545,8 +546,8 @@ class Cmek:
     def rotate(
         self,
         vault_id: uuid.UUID | str,
-        x_cmek_old_key: str,
-        x_cmek_new_key: str,
+        x_cmek_old_key: str | Secret,
+        x_cmek_new_key: str | Secret,
         new_fingerprint: str,
     ) -> models.CmekRotationJobResponse:
         """Begins to rewrite a vault's secrets from one customer-managed key to another.
@@ -802,8 +803,8 @@ class Agents:
         expires_at: datetime.datetime | None = None,
         intents_api_enabled: bool | None = None,
         tx_to_allowlist: Sequence[str] | None = None,
-        tx_max_value_eth: str | None = None,
-        tx_daily_limit_eth: str | None = None,
+        tx_max_value_eth: decimal.Decimal | str | None = None,
+        tx_daily_limit_eth: decimal.Decimal | str | None = None,
         tx_allowed_chains: Sequence[str] | None = None,
         token_ttl_seconds: int | None = None,
         vault_ids: Sequence[uuid.UUID | str] | None = None,
@@ -885,8 +886,8 @@ class Agents:
         expires_at: datetime.datetime | None | Unset = UNSET,
         intents_api_enabled: bool | None | Unset = UNSET,
         tx_to_allowlist: Sequence[str] | None | Unset = UNSET,
-        tx_max_value_eth: str | None | Unset = UNSET,
-        tx_daily_limit_eth: str | None | Unset = UNSET,
+        tx_max_value_eth: decimal.Decimal | str | None | Unset = UNSET,
+        tx_daily_limit_eth: decimal.Decimal | str | None | Unset = UNSET,
         tx_allowed_chains: Sequence[str] | None | Unset = UNSET,
         token_ttl_seconds: int | None | Unset = UNSET,
         vault_ids: Sequence[uuid.UUID | str] | None | Unset = UNSET,
@@ -948,7 +949,7 @@ class Transactions:
         self,
         agent_id: uuid.UUID | str,
         to: str,
-        value: str,
+        value: decimal.Decimal | str,
         chain: str,
         *,
         idempotency_key: str | None = None,
@@ -1028,7 +1029,7 @@ class Transactions:
         self,
         agent_id: uuid.UUID | str,
         to: str,
-        value: str,
+        value: decimal.Decimal | str,
         chain: str,
         *,
         data: str | None = None,
@@ -1231,7 +1232,7 @@ class Shares:
         self,
         share_id: uuid.UUID | str,
         *,
-        x_share_passphrase: str | None = None,
+        x_share_passphrase: str | Secret | None = None,
         passphrase: str | Secret | None = None,
     ) -> models.SharedSecretResponse:
         """Reads the secret behind a share, with its value.
@@ -1518,6 +1519,18 @@ class Billing:
         answer: models.CreditTransactionsListResponse = self._call("billing_transactions", {"page": page, "limit": limit})
         return answer
 
+    def iter_transactions(
+        self,
+        *,
+        page: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[models.CreditTransaction]:
+        """The transactions of this page and of all that follow, as `transactions` answers them.
+
+        What is added meanwhile moves others to the next page: they are not given twice, as long as what was added fills no whole page.
+        """
+        return pages(self.transactions, "transactions", "page", page, {"limit": limit})
+
     def overage_method(
         self,
         *,
@@ -1588,6 +1601,23 @@ class Audit:
         """
         answer: models.AuditEventsResponse = self._call("audit_events", {"resource_id": resource_id, "actor_id": actor_id, "action": action, "from": from_, "to": to, "limit": limit, "offset": offset})
         return answer
+
+    def iter_events(
+        self,
+        *,
+        resource_id: str | None = None,
+        actor_id: str | None = None,
+        action: str | None = None,
+        from_: datetime.datetime | None = None,
+        to: datetime.datetime | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> Iterator[models.AuditEvent]:
+        """The events of this page and of all that follow, as `events` answers them.
+
+        What is added meanwhile moves others to the next page: they are not given twice, as long as what was added fills no whole page.
+        """
+        return pages(self.events, "events", "offset", offset, {"resource_id": resource_id, "actor_id": actor_id, "action": action, "from_": from_, "to": to, "limit": limit})
 
 
 class Security:

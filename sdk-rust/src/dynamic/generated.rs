@@ -294,8 +294,8 @@ pub(super) async fn call(
                 .cmek()
                 .rotate(
                     arguments.required::<crate::VaultId>("vault_id")?,
-                    arguments.required::<String>("x_cmek_old_key")?,
-                    arguments.required::<String>("x_cmek_new_key")?,
+                    arguments.required::<crate::SecretText>("x_cmek_old_key")?,
+                    arguments.required::<crate::SecretText>("x_cmek_new_key")?,
                     arguments.required::<::std::string::String>("new_fingerprint")?,
                 );
             arguments.finish()?;
@@ -918,7 +918,9 @@ pub(super) async fn call(
             let mut call = client
                 .shares()
                 .access(arguments.required::<crate::ShareId>("share_id")?);
-            if let Some(value) = arguments.optional::<String>("x_share_passphrase")? {
+            if let Some(value) = arguments
+                .optional::<crate::SecretText>("x_share_passphrase")?
+            {
                 call = call.x_share_passphrase(value);
             }
             if let Some(value) = arguments.optional::<crate::SecretText>("passphrase")? {

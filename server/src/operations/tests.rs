@@ -1,6 +1,6 @@
 //! What can only be seen from inside: which statements a request runs.
 
-use super::{auth, secrets, vaults};
+use super::{auth, policies, secrets, vaults};
 use crate::app::{App, Open};
 use crate::caller::{Credential, Found, Unread, Visitor, action, load, lookup, parse_bearer};
 use crate::config::{Config, Flags};
@@ -219,4 +219,68 @@ async fn units_of_one_batch_see_each_other() {
         found.may::<action::SeeVault>().and_then(|grant| found.release(&grant)),
         Err(Error::NotFound { .. })
     ));
+}
+
+/// Whoever stands in a batch behind the end of its right has it no more, though its batch reads ahead for others.
+#[tokio::test]
+async fn a_change_behind_the_end_of_its_right_in_one_batch_is_refused() {
+    let scene = Scene::set().await;
+    let transactions = || measured("keepward_commit_units_count");
+    let body = |value: &str| {
+        let request: types::PutSecretRequest = serde_json::from_value(serde_json::json!({"value": value})).unwrap();
+        Unread::new(async move { Ok(request) })
+    };
+    let load_secret = async |who: &Arc<Credential>, path: &str| {
+        let key = lookup::Secret { vault_id: scene.vault, path: path.parse().unwrap() };
+        let (caller, found) = scene.app.lookups.load(who, Some(&key), Timestamp::now(), HERE).await.unwrap();
+        let params = params::SecretPutParams { vault_id: scene.vault, path: key.path };
+        (caller, found.unwrap(), params)
+    };
+    let load_vault = async || {
+        let key = lookup::Vault { vault_id: scene.vault };
+        let (caller, found) = scene.app.lookups.load(&scene.owner, Some(&key), Timestamp::now(), HERE).await.unwrap();
+        (caller, found.unwrap())
+    };
+    let app = &scene.app;
+
+    // A policy of the member's, taken away in front of its change; the owner's beside it goes on.
+    let (caller, found) = load_vault().await;
+    let request = serde_json::json!({
+        "secret_path_pattern": "**",
+        "principal_type": "user",
+        "principal_id": scene.stranger.claims().unwrap().sub.trim_start_matches("user:"),
+        "permissions": ["write"],
+    });
+    let request: types::CreatePolicyRequest = serde_json::from_value(request).unwrap();
+    let params = params::PolicyCreateParams { vault_id: scene.vault };
+    let made = policies::create(app, caller, found, params, Unread::new(async move { Ok(request) })).await;
+    let policy_id = made.unwrap().into_inner().id;
+    let (caller, found, params) = load_secret(&scene.stranger, "member").await;
+    secrets::put(app, caller, found, params, body("v")).await.unwrap();
+    let (caller, found) = load_vault().await;
+    let ends = policies::delete(app, caller, found, params::PolicyDeleteParams { vault_id: scene.vault, policy_id });
+    let (caller, found, params) = load_secret(&scene.stranger, "member").await;
+    let late = secrets::put(app, caller, found, params, body("late"));
+    let (caller, found, params) = load_secret(&scene.owner, "owner").await;
+    let beside = secrets::put(app, caller, found, params, body("v"));
+    let before = transactions();
+    let (ended, late, beside) = tokio::join!(ends, late, beside);
+    assert!(ended.is_ok() && beside.is_ok());
+    assert!(matches!(late, Err(Error::Forbidden { .. })), "{late:?}");
+    assert_eq!(transactions() - before, 1.0, "they were one batch");
+    let (_, found, _) = load_secret(&scene.owner, "member").await;
+    let params = params::SecretGetParams { vault_id: scene.vault, path: "member".parse().unwrap() };
+    let read = secrets::get(app, scene.caller().await, found, params).await.unwrap().into_inner();
+    assert_eq!((read.value.expose(), read.version), ("v", 1));
+
+    // The vault itself, in front of a change by its owner.
+    let (caller, found) = load_vault().await;
+    let ends = vaults::delete(app, caller, found, params::VaultDeleteParams { vault_id: scene.vault });
+    let (caller, found, params) = load_secret(&scene.owner, "late").await;
+    let late = secrets::put(app, caller, found, params, body("late"));
+    let before = transactions();
+    let (ended, late) = tokio::join!(ends, late);
+    assert!(ended.is_ok());
+    assert!(matches!(late, Err(Error::NotFound { .. })), "{late:?}");
+    assert_eq!(transactions() - before, 1.0, "they were one batch");
 }

@@ -20,9 +20,17 @@ pub(super) async fn connect(path: &Path, connections: u32) -> Result<DatabaseCon
         .map_err(|error| Error::internal(format!("the database {} can't be opened: {error}", path.display())))
 }
 
+/// Of a database that is made; one that is there keeps its own. An event changes a page of each index of the trail, and pages
+/// are written whole.
+const PAGE_BYTES: u32 = 2048;
+/// The log is copied into the database when it has so many pages: 4 MiB.
+const LOG_PAGES: &str = "2048";
+
 /// How every connection is set, a pool's or not.
 pub(super) fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
+        .page_size(PAGE_BYTES)
+        .pragma("wal_autocheckpoint", LOG_PAGES)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))

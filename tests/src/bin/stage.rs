@@ -3,7 +3,7 @@
 //! it when standard input ends. With `durable` the PostgreSQL keeps what it acknowledged in a crash, as a real one
 //! does. With `explain` it fails at the end if a statement of the shared servers searched no index.
 
-use keepward_tests::{Cluster, Durability, Front, LOG_PLANS, OwnServer, postgres_scans, sqlite_scans};
+use keepward_tests::{Cluster, Durability, Front, LOG_PLANS, OwnServer, make_template, postgres_scans, sqlite_scans};
 use std::collections::BTreeSet;
 use std::io::Read;
 
@@ -43,6 +43,9 @@ fn main() {
     println!("KEEPWARD_TEST_URL={url}");
     if let Some(url) = cluster_url {
         println!("KEEPWARD_TEST_POSTGRES={url}");
+        if what == "postgres" {
+            println!("{}", make_template(&url, &folder.path().join("template")));
+        }
     }
     println!();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());

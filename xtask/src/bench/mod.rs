@@ -3,6 +3,9 @@
 mod flames;
 mod plots;
 mod report;
+mod sdk;
+
+pub(crate) use sdk::sdk;
 
 use crate::process::resident_megabytes;
 use crate::root;
@@ -44,11 +47,11 @@ pub(crate) fn bench(part: Option<&str>, record: bool) -> Result<()> {
     let mut results = Results::default();
     let mut process = json!({});
     let bare = Server::start(&program("examples/bare"), &folder.0.join("bare"), &[])?;
-    results.load("bare", &["bare", &bare.url])?;
-    drop(bare);
-    if parts.contains(&Part::Main) {
-        process = main_job(&binary, &folder.0, &mut results)?;
+    match parts.contains(&Part::Main) {
+        true => process = main_job(&binary, &folder.0, &bare.url, &mut results)?,
+        false => results.load("bare", &["bare", &bare.url])?,
     }
+    drop(bare);
     if parts.contains(&Part::Curves) {
         curves(&binary, &folder.0, &mut results)?;
     }
@@ -65,7 +68,7 @@ pub(crate) fn bench(part: Option<&str>, record: bool) -> Result<()> {
         std::fs::write(docs.join("bench.json"), &text)?;
         plots::draw(&summary, &docs)?;
         let page = root().join("docs/performance.md");
-        let text = report::between_marks(&std::fs::read_to_string(&page)?, &report::tables(&summary))?;
+        let text = report::between_marks(&std::fs::read_to_string(&page)?, "bench", &report::tables(&summary))?;
         std::fs::write(page, text)?;
     }
     let open = report::below_floor(&summary);
@@ -100,7 +103,9 @@ impl Results {
         let mut load = command.args(arguments).stdout(Stdio::piped()).spawn().context("load")?;
         for line in BufReader::new(load.stdout.take().context("stdout")?).lines() {
             let mut result: Value = serde_json::from_str(&line?).context("a measurement")?;
-            result["on"] = on.into();
+            if result["on"].is_null() {
+                result["on"] = on.into();
+            }
             println!("{}", report::line(&result));
             self.0.push(result);
         }
@@ -114,13 +119,13 @@ impl Results {
 const LIMITS_OFF: (&str, &str) = ("KEEPWARD_RATE_LIMIT", "off");
 
 /// Reads, writes and what goes with them: on SQLite, on PostgreSQL, on two servers; and what the process takes.
-fn main_job(binary: &Path, folder: &Path, results: &mut Results) -> Result<Value> {
+fn main_job(binary: &Path, folder: &Path, bare: &str, results: &mut Results) -> Result<Value> {
     let data = folder.join("main");
     // The first start makes the database; the second is the one that is measured.
     drop(Server::start(binary, &data, &[LIMITS_OFF])?);
     let server = Server::start(binary, &data, &[LIMITS_OFF])?;
     let idle = resident_megabytes(server.pid())?;
-    results.load("SQLite", &["vault", &server.url])?;
+    results.load("SQLite", &["vault", &server.url, bare])?;
     let loaded = resident_megabytes(server.pid())?;
     let start = server.start_milliseconds;
     drop(server);

@@ -165,12 +165,12 @@ pub(super) fn tables(summary: &Value) -> String {
 }
 
 /// A page with new figures in the place that is marked for them.
-pub(super) fn between_marks(page: &str, figures: &str) -> Result<String> {
-    const BEGIN: &str = "<!-- figures: written by `cargo xtask bench --record` -->\n";
+pub(super) fn between_marks(page: &str, verb: &str, figures: &str) -> Result<String> {
     const END: &str = "<!-- end of figures -->";
-    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let begin = format!("<!-- figures: written by `cargo xtask {verb} --record` -->\n");
+    let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = parts.context("docs/performance.md has no marks for the figures")?;
-    Ok(format!("{before}{BEGIN}\n{figures}\n{END}{after}"))
+    Ok(format!("{before}{begin}\n{figures}\n{END}{after}"))
 }
 
 #[cfg(test)]
@@ -180,10 +180,10 @@ mod tests {
     #[test]
     fn figures_take_the_place_of_older_ones() {
         let page = "a\n<!-- figures: written by `cargo xtask bench --record` -->\nold\n<!-- end of figures -->\nb\n";
-        let once = between_marks(page, "new\n").unwrap();
+        let once = between_marks(page, "bench", "new\n").unwrap();
         assert!(once.starts_with("a\n") && once.ends_with("\nb\n") && once.contains("new") && !once.contains("old"));
-        assert_eq!(between_marks(&once, "new\n").unwrap(), once);
-        assert!(between_marks("no marks", "new").is_err());
+        assert_eq!(between_marks(&once, "bench", "new\n").unwrap(), once);
+        assert!(between_marks("no marks", "bench", "new").is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod resources;
 mod sdk;
 mod server;
 mod shape;
+mod snippets;
 mod surface;
 mod types;
 
@@ -60,6 +61,9 @@ pub(crate) fn outputs(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
     files.insert(node("lib/errors.js"), node::errors()?);
     files.insert("docs/sdk/coverage.md".into(), coverage::generate(&resources, &scenarios)?);
     files.insert("tests/e2e/surface.json".into(), node::surface(&resources)?);
+    for page in snippets::PAGES {
+        files.insert(page.into(), snippets::filled(root, page)?);
+    }
     Ok(files)
 }
 

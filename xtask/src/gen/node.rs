@@ -183,11 +183,27 @@ fn signature(document: &Document, method: &Method<'_>) -> Result<String> {
         Some(name) => reference(document, name, Way::Out)?,
     };
     writeln!(text, "  {}({}): Promise<{answer}>", method_name(method), parameters.join(", "))?;
+    if let Some(pages) = &operation.pages {
+        writeln!(
+            text,
+            "  /** The {} of this page and of all that follow, as `{}` answers them; none twice, as long as what is added meanwhile fills no whole page. */\n  {}({}): AsyncIterableIterator<{}>",
+            pages.items,
+            method_name(method),
+            iterator_name(method),
+            parameters.join(", "),
+            pages.item.to_pascal_case()
+        )?;
+    }
     Ok(text)
 }
 
 fn method_name(method: &Method<'_>) -> String {
     method.name().to_string().to_lower_camel_case()
+}
+
+/// The method over all pages of a list.
+fn iterator_name(method: &Method<'_>) -> String {
+    format!("iter_{}", method.name()).to_lower_camel_case()
 }
 
 /// Whether a value of an argument is, or holds, an object whose fields the document lists: their names are then the wire's
@@ -204,7 +220,7 @@ fn has_fields(document: &Document, schema: &Value) -> bool {
 /// `lib/resources.js`: to what each method gives its arguments.
 pub(super) fn resources(document: &Document, resources: &[Resource<'_>]) -> Result<String> {
     let mut text = format!(
-        "{HEAD}'use strict'\n\nconst fields = require('./fields')\n\n/** The resources of a client whose calls go through `call`. */\nmodule.exports = (call) => ({{\n"
+        "{HEAD}'use strict'\n\nconst fields = require('./fields')\nconst pages = require('./pages')\n\n/** The resources of a client whose calls go through `call`. */\nmodule.exports = (call) => ({{\n"
     );
     for resource in resources {
         writeln!(text, "  {}: Object.freeze({{", resource.name.to_lower_camel_case())?;
@@ -240,6 +256,16 @@ pub(super) fn resources(document: &Document, resources: &[Resource<'_>]) -> Resu
                 values.join(", "),
                 names.join(", ")
             )?;
+            if let Some(pages) = &method.operation.pages {
+                writeln!(
+                    text,
+                    "    {}(options) {{\n      return pages(this.{}, '{}', '{}', options)\n    }},",
+                    iterator_name(method),
+                    method_name(method),
+                    pages.items,
+                    pages.by
+                )?;
+            }
         }
         text.push_str("  }),\n");
     }

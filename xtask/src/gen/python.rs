@@ -6,6 +6,7 @@ use super::resources::sentence;
 use super::shape::{Shape, Way, is_open, shape};
 use super::surface::{Argument, Destination, Method, Resource};
 use crate::document::{Document, Side};
+use crate::model::Pages;
 use anyhow::{Context, Result};
 use heck::ToPascalCase;
 use serde_json::Value;
@@ -121,7 +122,11 @@ pub(super) fn models(document: &Document) -> Result<String> {
 
 /// A name that Python can have: keywords get the underscore that PEP 8 gives them.
 fn identifier(name: &str) -> String {
-    const KEYWORDS: [&str; 8] = ["from", "import", "class", "global", "in", "is", "lambda", "pass"];
+    const KEYWORDS: [&str; 35] = [
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+    ];
     if KEYWORDS.contains(&name) { format!("{name}_") } else { name.to_owned() }
 }
 
@@ -186,15 +191,34 @@ fn method(document: &Document, method: &Method<'_>, is_async: bool) -> Result<St
     Ok(text)
 }
 
+/// A method over all pages of a list.
+fn iterator(document: &Document, method: &Method<'_>, pages: &Pages, is_async: bool) -> Result<String> {
+    let optional = method.optional().map(|argument| parameter(document, argument)).collect::<Result<Vec<_>>>()?;
+    let parameters: String = optional.iter().map(|parameter| format!("        {parameter},\n")).collect();
+    let given = method.optional().map(|argument| identifier(&argument.name)).filter(|name| pages.by != name);
+    let given: Vec<String> = given.map(|name| format!("\"{name}\": {name}")).collect();
+    let (prefix, item, name) = (if is_async { "Async" } else { "" }, pages.item.to_pascal_case(), method.name());
+    Ok(format!(
+        "\n    def iter_{name}(\n        self,\n        *,\n{parameters}    ) -> {prefix}Iterator[models.{item}]:\n        \"\"\"The {items} of this page and of all that follow, as `{name}` answers them.\n\n        What is added meanwhile moves others to the next page: they are not given twice, as long as what was added fills no whole page.\n        \"\"\"\n        return {function}(self.{name}, \"{items}\", \"{by}\", {by}, {{{given}}})\n",
+        items = pages.items,
+        by = pages.by,
+        function = if is_async { "async_pages" } else { "pages" },
+        given = given.join(", "),
+    ))
+}
+
 /// Both clients' resources: the same methods, to be awaited or not.
 pub(super) fn resources(document: &Document, resources: &[Resource<'_>], is_async: bool) -> Result<String> {
     let (prefix, call) = match is_async {
         true => ("Async", "Callable[[str, Dict[str, Any]], Awaitable[Any]]"),
         false => ("", "Callable[[str, Dict[str, Any]], Any]"),
     };
-    let imports = if is_async { "Any, Awaitable, Callable, Dict" } else { "Any, Callable, Dict" };
+    let (imports, pages) = match is_async {
+        true => ("Any, AsyncIterator, Awaitable, Callable, Dict", "async_pages"),
+        false => ("Any, Callable, Dict, Iterator", "pages"),
+    };
     let mut text = format!(
-        "{HEAD}\"\"\"What a client offers: one class a resource.\"\"\"\n\nfrom __future__ import annotations\n\nimport datetime\nimport decimal\nimport uuid\nfrom typing import {imports}, Mapping, Sequence\n\nfrom . import _models as models\nfrom ._model import UNSET, Unset\nfrom ._models import *\nfrom ._native import Secret\n"
+        "{HEAD}\"\"\"What a client offers: one class a resource.\"\"\"\n\nfrom __future__ import annotations\n\nimport datetime\nimport decimal\nimport uuid\nfrom typing import {imports}, Mapping, Sequence\n\nfrom . import _models as models\nfrom ._model import UNSET, Unset\nfrom ._models import *\nfrom ._native import Secret\nfrom ._pages import {pages}\n"
     );
     for resource in resources {
         write!(
@@ -205,6 +229,9 @@ pub(super) fn resources(document: &Document, resources: &[Resource<'_>], is_asyn
         )?;
         for one in &resource.methods {
             text += &method(document, one, is_async)?;
+            if let Some(pages) = &one.operation.pages {
+                text += &iterator(document, one, pages, is_async)?;
+            }
         }
     }
     write!(

@@ -3,7 +3,7 @@
 
 use super::print;
 use super::surface::{Argument, Destination, Method, Resource};
-use crate::model::{Body, Place};
+use crate::model::{Body, Pages, Place};
 use anyhow::{Context, Result};
 use heck::ToPascalCase;
 use proc_macro2::{Ident, TokenStream};
@@ -30,6 +30,7 @@ pub(super) fn generate(resources: &[Resource<'_>]) -> Result<String> {
     print(quote! {
         use crate::call::{Call, change};
         use crate::{Client, Error, Result};
+        use futures_util::Stream;
         impl Client { #(#accessors)* }
         #(#structs)*
         #(#methods)*
@@ -167,9 +168,11 @@ fn send(method: &Method<'_>) -> Result<TokenStream> {
     let mut calls = Vec::new();
     for argument in method.arguments.iter().filter(|argument| argument.destination != Destination::Field) {
         let (field, place) = (&argument.field, place(method, argument)?);
+        let is_secret = argument.ty.to_string().ends_with("SecretText");
+        let text = is_secret.then(|| quote!(.expose().to_owned()));
         calls.push(match argument.is_option {
-            true => quote!(if let Some(value) = request.#place { call = call.#field(value); }),
-            false => quote!(call = call.#field(request.#place);),
+            true => quote!(if let Some(value) = request.#place { call = call.#field(value #text); }),
+            false => quote!(call = call.#field(request.#place #text);),
         });
     }
     if matches!(method.operation.body, Body::Json { .. }) {
@@ -226,6 +229,7 @@ fn request(method: &Method<'_>) -> Result<TokenStream> {
         })
     });
     let setters = setters.collect::<Result<Vec<_>>>()?;
+    let stream = method.operation.pages.as_ref().map(|pages| stream(method, pages)).transpose()?;
     Ok(quote! {
         #[doc = #doc]
         #[derive(Debug)]
@@ -236,6 +240,7 @@ fn request(method: &Method<'_>) -> Result<TokenStream> {
             /// [`Call::wait`] of this request.
             #[cfg(feature = "blocking")]
             pub fn wait(self) -> Result<#answer> { self.into_future().wait() }
+            #stream
         }
         impl<'a> IntoFuture for #ty<'a> {
             type Output = Result<#answer>;
@@ -244,6 +249,34 @@ fn request(method: &Method<'_>) -> Result<TokenStream> {
                 let Self { client, request } = self;
                 #send
             }
+        }
+    })
+}
+
+/// Every item of a list that is answered in pages.
+fn stream(method: &Method<'_>, pages: &Pages) -> Result<TokenStream> {
+    let (items, item) = (&pages.items, format_ident!("{}", pages.item.to_pascal_case()));
+    let by = method.arguments.iter().find(|argument| pages.by == argument.name).context("the parameter of x-pages")?;
+    let place = place(method, by)?;
+    let next = match pages.counts_items {
+        true => quote!(request.#place.unwrap_or(0).saturating_add(count)),
+        false => quote!(request.#place.unwrap_or(1).saturating_add(1)),
+    };
+    let counts = if pages.counts_items { quote!(count) } else { quote!(_) };
+    Ok(quote! {
+        /// The items of this page and of all that follow; each page is asked for when the one before it is used up.
+        ///
+        /// What is added meanwhile moves others to the next page: they are not given twice, as long as what was added
+        /// fills no whole page.
+        pub fn stream(self) -> impl Stream<Item = Result<crate::types::#item>> + Send + 'a {
+            let client = self.client;
+            crate::call::pages(
+                self.request,
+                move |request| Self { client, request: Ok(request) }.into_future(),
+                |answer| answer.#items,
+                |item| item.id.to_owned(),
+                |request, #counts| request.#place = Some(#next),
+            )
         }
     })
 }

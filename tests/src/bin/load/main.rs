@@ -5,7 +5,7 @@ mod measure;
 mod mixed;
 mod world;
 
-use measure::{Series, get, measure, send};
+use measure::{Series, get, measure, measure_beside, send};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -14,7 +14,7 @@ use world::World;
 
 const HELP: &str = "\
 load bare URL                        a route that does nothing
-load vault URL                       the main job
+load vault URL [BARE]                the main job, its reads beside the route of BARE
 load curves URL                      reads by the number of connections, reads and writes by the size of values
 load read|write URL SECONDS          one of them, for a profile
 load idle URL CONNECTIONS            opens connections, prints a line, and keeps them until standard input ends
@@ -38,7 +38,8 @@ async fn main() {
             let request = get("/bare", "x");
             print(&measure("bare", url, Series::USUAL, move |_, _| request.clone()).await);
         }
-        ["vault", url] => vault(url).await,
+        ["vault", url] => vault(url, None).await,
+        ["vault", url, bare] => vault(url, Some(bare)).await,
         ["curves", url] => curves(url).await,
         [what @ ("read" | "write"), url, seconds] => one(what, url, seconds.parse().unwrap()).await,
         ["idle", url, connections] => idle(url, connections.parse().unwrap()).await,
@@ -46,7 +47,7 @@ async fn main() {
             let seconds = Duration::from_secs(seconds.parse().unwrap());
             print(&mixed::run(url, seconds, rate.parse().unwrap()).await);
         }
-        ["create", cluster, name] => assert!(keepward_tests::create_database(cluster, name), "create {name}"),
+        ["create", cluster, name] => assert!(keepward_tests::create_database(cluster, name, None), "create {name}"),
         ["grow", url, state] => growth::grow(url, state).await,
         ["events", database, state, count] => growth::add_events(database, state, count.parse().unwrap()).await,
         ["compare", small, large, state] => growth::compare(small, large, state).await,
@@ -58,10 +59,13 @@ fn value(bytes: usize) -> String {
     json!({"value": "x".repeat(bytes)}).to_string()
 }
 
-async fn vault(url: &str) {
+async fn vault(url: &str, bare: Option<&str>) {
     let world = World::on(url).await;
     let request = get(&world.secret("load/secret"), &world.token);
-    print(&measure("read", url, Series::USUAL, move |_, _| request.clone()).await);
+    match bare {
+        Some(bare) => measure_beside("read", url, bare, Series::TURNS, &request).await.iter().for_each(print),
+        None => print(&measure("read", url, Series::USUAL, move |_, _| request.clone()).await),
+    }
     let request = get("/v1/agents/me", &world.token);
     print(&measure("me", url, Series::USUAL, move |_, _| request.clone()).await);
     let (token, body) = (world.token.clone(), value(100));

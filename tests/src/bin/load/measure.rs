@@ -19,6 +19,8 @@ pub struct Series {
 impl Series {
     pub const USUAL: Self =
         Self { connections: 32, warm_up: Duration::from_secs(1), measured: Duration::from_secs(4), repeats: 3 };
+    /// What is held against something else.
+    pub const TURNS: Self = Self { repeats: 5, ..Self::USUAL };
     /// One of many points of a curve.
     pub const POINT: Self =
         Self { connections: 32, warm_up: Duration::from_millis(500), measured: Duration::from_secs(3), repeats: 1 };
@@ -118,6 +120,24 @@ pub async fn measure(
         let (request, offset) = (request.clone(), (repeat as u64) << 32);
         runs.push(run(url, series, &(move |connection, n| request(connection, n + offset))).await);
     }
+    middle(name, series, runs)
+}
+
+/// Measures requests that are always the same beside a bare route, in turns, so that a machine whose speed changes within
+/// minutes is the same one for both; the middle of the runs of each.
+pub async fn measure_beside(name: &str, url: &str, bare: &str, series: Series, request: &[u8]) -> [Value; 2] {
+    let (mut runs, mut bare_runs) = (Vec::new(), Vec::new());
+    for _ in 0..series.repeats {
+        for (url, request, runs) in [(bare, get("/bare", "x"), &mut bare_runs), (url, request.to_vec(), &mut runs)] {
+            runs.push(run(url, series, &(move |_, _| request.clone())).await);
+        }
+    }
+    let mut bare = middle("bare", series, bare_runs);
+    bare["on"] = json!("bare");
+    [bare, middle(name, series, runs)]
+}
+
+fn middle(name: &str, series: Series, mut runs: Vec<Vec<u32>>) -> Value {
     runs.sort_unstable_by_key(Vec::len);
     let rate = |run: Option<&Vec<u32>>| (run.map_or(0, Vec::len) as f64 / series.measured.as_secs_f64()).round();
     let middle = &runs[runs.len() / 2];

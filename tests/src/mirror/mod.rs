@@ -1,0 +1,312 @@
+//! A server that is made of the document, for tests of SDKs: it holds every request against the document, and passes it on
+//! to a real server, answers what `tests/e2e/calls.json` says, or is in a trouble of its own.
+
+mod newer;
+
+use crate::document::{Operation, Sent};
+use crate::raw::{Answer, Http};
+use futures_util::stream;
+use http_body_util::{BodyExt, Either, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+/// What each operation is called with, and what it answers.
+pub static CALLS: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../e2e/calls.json")).unwrap());
+
+/// What one of its addresses does with a request that is in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Passes it on, and holds the answer against the document, too.
+    Real,
+    /// Answers every field that there is.
+    Full,
+    /// Answers the document's example.
+    Examples,
+    /// Answers as a later version might: with fields and values of enums that the document does not know.
+    Newer,
+    /// Refuses the first of each operation with this status, to be repeated at once.
+    Once(u16),
+    /// Refuses all.
+    Always(u16),
+    /// Never answers.
+    Silent,
+    /// Answers without an end.
+    Endless,
+    /// Has a certificate that nobody has signed.
+    Untrusted,
+    /// Gives tokens that are to be renewed after a second, and takes none but the last of them.
+    Renewing,
+}
+
+const ROLES: [(&str, Role); 13] = [
+    ("real", Role::Real),
+    ("full", Role::Full),
+    ("examples", Role::Examples),
+    ("newer", Role::Newer),
+    ("limited_once", Role::Once(429)),
+    ("unavailable_once", Role::Once(503)),
+    ("limited", Role::Always(429)),
+    ("unpaid", Role::Always(402)),
+    ("failing", Role::Always(500)),
+    ("silent", Role::Silent),
+    ("endless", Role::Endless),
+    ("untrusted", Role::Untrusted),
+    ("renewing", Role::Renewing),
+];
+
+/// How long a client may keep a token before it has to renew it, in seconds; 60 of them belong to the renewal.
+const TOKEN_SECONDS: u64 = 61;
+/// How long an answer takes where tokens are renewed: calls are in flight then.
+const FLIGHT: Duration = Duration::from_millis(200);
+/// Retry-After of who refuses for ever, in seconds.
+const RETRY_AFTER: &str = "7";
+
+/// The running server; it ends with the process.
+pub struct Mirror {
+    urls: BTreeMap<&'static str, String>,
+    state: Arc<State>,
+}
+
+struct State {
+    real: Option<Http>,
+    findings: Mutex<Vec<String>>,
+    seen: Mutex<BTreeSet<String>>,
+    refused: Mutex<HashSet<(u16, String)>>,
+    tokens: AtomicUsize,
+}
+
+impl Mirror {
+    /// Listens on free ports of the loopback address. `real` is the server behind the address of that name.
+    pub async fn start(real: Option<&str>) -> Self {
+        let state = Arc::new(State {
+            real: real.map(Http::new),
+            findings: Mutex::default(),
+            seen: Mutex::default(),
+            refused: Mutex::default(),
+            tokens: AtomicUsize::new(0),
+        });
+        let mut urls = BTreeMap::new();
+        for (name, role) in ROLES {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let scheme = if role == Role::Untrusted { "https" } else { "http" };
+            urls.insert(name, format!("{scheme}://{}", listener.local_addr().unwrap()));
+            tokio::spawn(listen(listener, role, Arc::clone(&state)));
+        }
+        // Nobody listens there.
+        let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        urls.insert("dead", format!("http://{}", dead.local_addr().unwrap()));
+        Self { urls, state }
+    }
+
+    /// Its addresses by the names of what they do.
+    pub fn urls(&self) -> &BTreeMap<&'static str, String> {
+        &self.urls
+    }
+
+    /// What a client makes of an operation's answer at one of the addresses; `None` where it has none.
+    pub fn expected(&self, name: &str, operation: &str) -> Option<Value> {
+        let (_, role) = ROLES.into_iter().find(|(known, _)| *known == name)?;
+        expected(operation, role)
+    }
+
+    /// What was wrong with requests, and with answers of the real server.
+    pub fn findings(&self) -> Vec<String> {
+        self.state.findings.lock().unwrap().clone()
+    }
+
+    /// The operations that nobody has asked for.
+    pub fn unseen(&self) -> Vec<String> {
+        let seen = self.state.seen.lock().unwrap();
+        let all = CALLS.as_object().unwrap().keys();
+        all.filter(|id| !seen.contains(*id)).cloned().collect()
+    }
+}
+
+async fn listen(listener: TcpListener, role: Role, state: Arc<State>) {
+    let tls = (role == Role::Untrusted).then(self_signed);
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let (state, tls) = (Arc::clone(&state), tls.clone());
+        // A client may hang up whenever it likes.
+        tokio::spawn(async move {
+            match tls {
+                None => serve(stream, role, state).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, role, state).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, role: Role, state: Arc<State>) {
+    let service = service_fn(move |request| {
+        let state = Arc::clone(&state);
+        async move {
+            let sent = sent(request).await?;
+            let endless = || Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from_static(&[b' '; 64 * 1024])));
+            Ok::<_, hyper::Error>(match role {
+                Role::Endless => Response::new(Either::Left(StreamBody::new(stream::repeat_with(endless)))),
+                _ => response(state.answer(role, sent).await).map(Either::Right),
+            })
+        }
+    });
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn self_signed() -> TlsAcceptor {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = config.with_no_client_auth().with_single_cert(vec![made.cert.into()], key.into()).unwrap();
+    Arc::new(config).into()
+}
+
+async fn sent(request: Request<Incoming>) -> Result<Sent, hyper::Error> {
+    let (head, body) = request.into_parts();
+    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    Ok(Sent {
+        method: head.method.to_string(),
+        target: head.uri.to_string(),
+        headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        body: body.collect().await?.to_bytes().to_vec(),
+    })
+}
+
+fn response(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.text)));
+    *response.status_mut() = answer.status.try_into().unwrap();
+    for (name, value) in &answer.headers {
+        if !["content-length", "transfer-encoding", "connection"].contains(&name.as_str()) {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    response
+}
+
+fn made(status: u16, type_: &'static str, text: String) -> Answer {
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("x-request-id", "of-the-mirror".parse().unwrap());
+    if !text.is_empty() {
+        headers.insert("content-type", type_.parse().unwrap());
+    }
+    Answer { status, headers, text }
+}
+
+fn problem(status: u16) -> Answer {
+    let body = json!({"type": "about:blank", "title": "Refused", "status": status, "detail": "by a test"});
+    made(status, "application/problem+json", body.to_string())
+}
+
+/// What an operation answers at an address, and what a client makes of it.
+fn answers(operation: &Operation, role: Role) -> Option<(Value, Value)> {
+    let schema = operation.answer_schema(*operation.success().first()?);
+    let full = &CALLS[&operation.id]["answer"];
+    match (role, schema) {
+        (Role::Examples, _) => {
+            let example = operation.answer_example(*operation.success().first()?)?;
+            Some((example.clone(), example.clone()))
+        }
+        (Role::Newer, Some(schema)) => Some((newer::answer(full, schema, true), newer::answer(full, schema, false))),
+        _ => Some((full.clone(), full.clone())),
+    }
+}
+
+fn expected(id: &str, role: Role) -> Option<Value> {
+    let operation = crate::document::operations().into_iter().find(|operation| operation.id == id)?;
+    answers(&operation, role).map(|(_, expected)| expected)
+}
+
+impl State {
+    fn find(&self, what: &str, request: &Sent, faults: Vec<String>) {
+        let of = |fault| format!("{what}: {} {}: {fault}", request.method, request.target);
+        self.findings.lock().unwrap().extend(faults.into_iter().map(of));
+    }
+
+    async fn answer(&self, role: Role, request: Sent) -> Answer {
+        if let Some(id) = request.target.strip_prefix("/expected/") {
+            // For the tests themselves.
+            return match expected(id, role) {
+                Some(expected) => made(200, "application/json", expected.to_string()),
+                None => problem(404),
+            };
+        }
+        let Some(operation) = request.operation() else {
+            self.find("request", &request, vec!["there is no such operation".to_owned()]);
+            return problem(404);
+        };
+        self.seen.lock().unwrap().insert(operation.id.clone());
+        self.find("request", &request, operation.faults(&request));
+        let bearer = request.header("authorization").unwrap_or_default();
+        // A real server refuses who has none, and scenarios try.
+        if role != Role::Real && operation.caller != "public" && !bearer.starts_with("Bearer ") {
+            self.find("request", &request, vec!["no bearer".to_owned()]);
+        }
+        match role {
+            Role::Real => self.pass(operation, &request).await,
+            Role::Silent => std::future::pending().await,
+            Role::Always(status) => {
+                let mut answer = problem(status);
+                answer.headers.insert("retry-after", RETRY_AFTER.parse().unwrap());
+                answer
+            }
+            Role::Once(status) if self.refused.lock().unwrap().insert((status, operation.id.clone())) => {
+                let mut answer = problem(status);
+                answer.headers.insert("retry-after", "0".parse().unwrap());
+                answer
+            }
+            Role::Renewing => self.renew(operation, &request).await,
+            Role::Full | Role::Examples | Role::Newer | Role::Once(_) | Role::Endless | Role::Untrusted => {
+                let Some(status) = operation.success().first().copied() else { return problem(400) };
+                match answers(operation, role) {
+                    Some((Value::Null, _)) if operation.answer_schema(status).is_none() => {
+                        made(status, "", String::new())
+                    }
+                    Some((Value::Null, _)) => made(status, "application/json", "{}".to_owned()),
+                    Some((answer, _)) => made(status, "application/json", answer.to_string()),
+                    None => problem(404),
+                }
+            }
+        }
+    }
+
+    async fn pass(&self, operation: &Operation, request: &Sent) -> Answer {
+        let real = self.real.as_ref().unwrap_or_else(|| panic!("no real server stands behind this one"));
+        let answer = real.pass(request).await;
+        self.find("answer", request, operation.answer_faults(&answer));
+        answer
+    }
+
+    async fn renew(&self, operation: &Operation, request: &Sent) -> Answer {
+        tokio::time::sleep(FLIGHT).await;
+        let mut answer = CALLS[&operation.id]["answer"].clone();
+        let tokens = &self.tokens;
+        if operation.id == "auth_agent_token" {
+            let number = tokens.fetch_add(1, Ordering::SeqCst) + 1;
+            answer["access_token"] = json!(format!("token-{number}"));
+            answer["expires_in"] = json!(TOKEN_SECONDS);
+        } else {
+            let number = tokens.load(Ordering::SeqCst);
+            if request.header("authorization") != Some(format!("Bearer token-{number}")) {
+                self.find("request", request, vec!["a token that was renewed".to_owned()]);
+                return problem(401);
+            }
+            answer["version"] = json!(number);
+        }
+        made(200, "application/json", answer.to_string())
+    }
+}

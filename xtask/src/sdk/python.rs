@@ -1,0 +1,85 @@
+//! The Python package.
+
+use super::{Mirror, Scene, check_size, only, quiet, run};
+use crate::root;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn sources() -> PathBuf {
+    root().join("bindings-python")
+}
+
+/// An environment with nothing but these packages in it; its interpreter.
+fn environment(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
+    run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    let python = folder.join("bin/python");
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
+    Ok(python)
+}
+
+/// Builds the wheel as `pip install ./bindings-python` does.
+fn wheel(folder: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"];
+    run(Command::new("python3").args(build).arg(folder).arg(sources()))?;
+    let wheel = only(folder, ".whl")?;
+    check_size(&wheel)?;
+    Ok(wheel)
+}
+
+/// The interpreter of an environment with the wheel and other packages.
+pub(crate) fn installed(scene: &Scene, others: &[&str]) -> Result<PathBuf> {
+    let wheel = wheel(&scene.path("wheels"))?;
+    let python = environment(&scene.path("python"), others)?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).arg(&wheel))?;
+    Ok(python)
+}
+
+/// The wheel in an environment of its own: what type checkers and the interpreter's own auditor say of it, the tests.
+pub(super) fn test(scene: &Scene) -> Result<()> {
+    let python = installed(scene, &["mypy>=2,<3", "pyright>=1.1.400,<2", "abi3audit>=0.0.20,<1"])?;
+    let wheel = only(&scene.path("wheels"), ".whl")?;
+    run(Command::new(&python).args(["-m", "abi3audit", "--strict", "--assume-minimum-abi3", "3.9"]).arg(&wheel))?;
+    let folder = scene.path("python");
+    let examples = ["quickstart.py", "tour.py"].map(|name| sources().join("examples").join(name));
+    run(Command::new(&python).args(["-m", "mypy", "--strict", "-p", "keepward"]).current_dir(&folder))?;
+    run(Command::new(&python).args(["-m", "mypy", "--strict"]).args(&examples).current_dir(&folder))?;
+    let pyright = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        command.args(["-m", "pyright", "--pythonpath"]).arg(&python).args(arguments).current_dir(&folder);
+        command
+    };
+    run(pyright(&["--verifytypes", "keepward", "--ignoreexternal"]).env("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1"))?;
+    run(pyright(&[]).args(&examples))?;
+    let mirror = Mirror::start(&scene.server.url)?;
+    for test in ["scenarios.py", "calls.py", "client.py"] {
+        let file = sources().join("tests").join(test);
+        scene.run_test(Command::new(&python).arg(file).current_dir(&folder), Some(&mirror))?;
+    }
+    for example in &examples {
+        scene.run_test(Command::new(&python).arg(example).current_dir(&folder), Some(&mirror))?;
+    }
+    mirror.end()
+}
+
+/// Wheel and source package, each installed into an environment of its own.
+pub(super) fn package(scene: &Scene, packages: &Path) -> Result<()> {
+    let wheel = wheel(packages)?;
+    let tools = environment(&scene.path("tools"), &["maturin>=1.16,<2"])?;
+    let build = ["-m", "maturin", "sdist", "--out"];
+    run(quiet(&tools).args(build).arg(packages).current_dir(sources()))?;
+    let sources = only(packages, ".tar.gz")?;
+    for (name, package) in [("from-wheel", wheel), ("from-source", sources)] {
+        let folder = scene.path(name);
+        let python = environment(&folder, &["pip"])?;
+        // Whoever builds it has a target folder of their own; here what is built already is used again.
+        let mut install = Command::new(&python);
+        install.args(["-m", "pip", "install", "--quiet"]).arg(&package);
+        run(install.env("CARGO_TARGET_DIR", crate::run::target_folder()))?;
+        let quickstart = folder.join("quickstart.py");
+        std::fs::copy(self::sources().join("examples/quickstart.py"), &quickstart)?;
+        scene.run_quickstart(Command::new(&python).arg("quickstart.py").current_dir(&folder))?;
+    }
+    Ok(())
+}
