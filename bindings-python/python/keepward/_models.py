@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import uuid
-from typing import Any, Dict, List, Literal
+from typing import Any, ClassVar, Dict, FrozenSet, List, Literal
 
 from ._model import Model
 from ._native import Secret
@@ -148,7 +148,7 @@ class AgentResponse(Model):
     """As the server answers it."""
 
     __slots__ = ("id", "name", "description", "auth_method", "scopes", "is_active", "intents_api_enabled", "shroud_enabled", "tx_to_allowlist", "tx_max_value_eth", "tx_daily_limit_eth", "tx_allowed_chains", "token_ttl_seconds", "vault_ids", "client_cert_fingerprint", "oidc_issuer", "oidc_client_id", "ssh_public_key", "ecdh_public_key", "created_at", "expires_at", "last_active_at")
-    _decimals = frozenset(("tx_max_value_eth", "tx_daily_limit_eth",))
+    _decimals: ClassVar[FrozenSet[str]] = frozenset(("tx_max_value_eth", "tx_daily_limit_eth",))
     id: uuid.UUID
     name: str
     description: str
@@ -348,7 +348,7 @@ class UsageMonth(Model):
     """The requests of one month."""
 
     __slots__ = ("total_requests", "paid_requests", "free_requests", "total_cost_usd")
-    _decimals = frozenset(("total_cost_usd",))
+    _decimals: ClassVar[FrozenSet[str]] = frozenset(("total_cost_usd",))
     total_requests: int | None
     paid_requests: int | None
     free_requests: int | None
@@ -368,7 +368,7 @@ class UsageEvent(Model):
     """One metered request."""
 
     __slots__ = ("id", "principal_type", "principal_id", "method", "endpoint", "status_code", "price_usd", "is_paid", "created_at")
-    _decimals = frozenset(("price_usd",))
+    _decimals: ClassVar[FrozenSet[str]] = frozenset(("price_usd",))
     id: str | None
     principal_type: str | None
     principal_id: str | None
@@ -427,7 +427,7 @@ class SubscriptionResponse(Model):
     """As the server answers it."""
 
     __slots__ = ("tier", "interval", "period_end", "status", "credit_balance_cents", "credit_balance_usd", "overage_method", "usage")
-    _decimals = frozenset(("credit_balance_usd",))
+    _decimals: ClassVar[FrozenSet[str]] = frozenset(("credit_balance_usd",))
     tier: str | None
     interval: str | None
     period_end: datetime.datetime | None
@@ -450,7 +450,7 @@ class CreditBalanceResponse(Model):
     """As the server answers it."""
 
     __slots__ = ("balance_cents", "balance_usd", "expiring_within_90_days")
-    _decimals = frozenset(("balance_usd",))
+    _decimals: ClassVar[FrozenSet[str]] = frozenset(("balance_usd",))
     balance_cents: int | None
     balance_usd: decimal.Decimal | None
     expiring_within_90_days: ExpiringCredits | None
@@ -556,7 +556,7 @@ class PaymentOption(Model):
     """One way to pay a 402."""
 
     __slots__ = ("scheme", "network", "payTo", "price", "requiredDeadlineSeconds")
-    _decimals = frozenset(("price",))
+    _decimals: ClassVar[FrozenSet[str]] = frozenset(("price",))
     scheme: str | None
     network: str | None
     payTo: str | None
@@ -846,7 +846,7 @@ class SimulationResponse(Model):
     """As the server answers it."""
 
     __slots__ = ("simulation_id", "status", "gas_used", "gas_estimate_usd", "balance_changes", "error", "error_code", "error_human_readable", "revert_reason", "tenderly_dashboard_url", "simulated_at")
-    _decimals = frozenset(("gas_estimate_usd",))
+    _decimals: ClassVar[FrozenSet[str]] = frozenset(("gas_estimate_usd",))
     simulation_id: str | None
     status: SimulationStatus | str | None
     gas_used: int | None

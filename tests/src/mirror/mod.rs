@@ -12,8 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -83,7 +82,8 @@ struct State {
     findings: Mutex<Vec<String>>,
     seen: Mutex<BTreeSet<String>>,
     refused: Mutex<HashSet<(u16, String)>>,
-    tokens: AtomicUsize,
+    /// How many tokens were given for each key.
+    tokens: Mutex<HashMap<String, usize>>,
 }
 
 impl Mirror {
@@ -94,7 +94,7 @@ impl Mirror {
             findings: Mutex::default(),
             seen: Mutex::default(),
             refused: Mutex::default(),
-            tokens: AtomicUsize::new(0),
+            tokens: Mutex::default(),
         });
         let mut urls = BTreeMap::new();
         for (name, role) in ROLES {
@@ -294,18 +294,23 @@ impl State {
     async fn renew(&self, operation: &Operation, request: &Sent) -> Answer {
         tokio::time::sleep(FLIGHT).await;
         let mut answer = CALLS[&operation.id]["answer"].clone();
-        let tokens = &self.tokens;
+        let mut tokens = self.tokens.lock().unwrap();
         if operation.id == "auth_agent_token" {
-            let number = tokens.fetch_add(1, Ordering::SeqCst) + 1;
-            answer["access_token"] = json!(format!("token-{number}"));
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let key = body["api_key"].as_str().unwrap_or_default();
+            let number = tokens.entry(key.to_owned()).or_default();
+            *number += 1;
+            answer["access_token"] = json!(format!("{number}-of-{key}"));
             answer["expires_in"] = json!(TOKEN_SECONDS);
         } else {
-            let number = tokens.load(Ordering::SeqCst);
-            if request.header("authorization") != Some(format!("Bearer token-{number}")) {
+            let bearer = request.header("authorization").unwrap_or_default();
+            let (number, key) = bearer.trim_start_matches("Bearer ").split_once("-of-").unwrap_or_default();
+            let last = tokens.get(key).copied().unwrap_or_default();
+            if number != last.to_string() {
                 self.find("request", request, vec!["a token that was renewed".to_owned()]);
                 return problem(401);
             }
-            answer["version"] = json!(number);
+            answer["version"] = json!(last);
         }
         made(200, "application/json", answer.to_string())
     }

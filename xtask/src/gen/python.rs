@@ -75,7 +75,7 @@ fn quoted(text: &str) -> String {
 
 pub(super) fn models(document: &Document) -> Result<String> {
     let mut text = format!(
-        "{HEAD}\"\"\"What operations answer: one class a schema of the document.\"\"\"\n\nfrom __future__ import annotations\n\nimport datetime\nimport decimal\nimport uuid\nfrom typing import Any, Dict, List, Literal\n\nfrom ._model import Model\nfrom ._native import Secret\n"
+        "{HEAD}\"\"\"What operations answer: one class a schema of the document.\"\"\"\n\nfrom __future__ import annotations\n\nimport datetime\nimport decimal\nimport uuid\nfrom typing import Any, ClassVar, Dict, FrozenSet, List, Literal\n\nfrom ._model import Model\nfrom ._native import Secret\n"
     );
     let mut names = BTreeSet::new();
     for (name, schema) in document.schemas() {
@@ -103,7 +103,7 @@ pub(super) fn models(document: &Document) -> Result<String> {
             properties.iter().filter(|(_, field)| field.get("format").and_then(Value::as_str) == Some("decimal"));
         let decimals: Vec<String> = decimals.map(|(field, _)| format!("\"{field}\"")).collect();
         if !decimals.is_empty() {
-            writeln!(text, "    _decimals = frozenset(({},))", decimals.join(", "))?;
+            writeln!(text, "    _decimals: ClassVar[FrozenSet[str]] = frozenset(({},))", decimals.join(", "))?;
         }
         for (field, property) in properties {
             let ty = annotation(document, property, Way::Out)?;
@@ -239,7 +239,8 @@ pub(super) fn resources(document: &Document, resources: &[Resource<'_>], is_asyn
         "\n\nclass {prefix}Resources:\n    \"\"\"The resources of a client.\"\"\"\n\n    def _resources(self, call: {call}) -> None:\n"
     )?;
     for resource in resources {
-        writeln!(text, "        self.{} = {prefix}{}(call)", resource.name, resource.name.to_pascal_case())?;
+        let (name, class) = (resource.name, resource.name.to_pascal_case());
+        writeln!(text, "        self.{name}: {prefix}{class} = {prefix}{class}(call)")?;
     }
     Ok(text)
 }

@@ -41,7 +41,8 @@ pub(super) fn test(scene: &Scene) -> Result<()> {
     let python = installed(scene, &["mypy>=2,<3", "pyright>=1.1.400,<2", "abi3audit>=0.0.20,<1"])?;
     let wheel = only(&scene.path("wheels"), ".whl")?;
     run(Command::new(&python).args(["-m", "abi3audit", "--strict", "--assume-minimum-abi3", "3.9"]).arg(&wheel))?;
-    let folder = scene.path("python");
+    let folder = scene.path("python-project");
+    std::fs::create_dir_all(&folder)?;
     let examples = ["quickstart.py", "tour.py"].map(|name| sources().join("examples").join(name));
     run(Command::new(&python).args(["-m", "mypy", "--strict", "-p", "keepward"]).current_dir(&folder))?;
     run(Command::new(&python).args(["-m", "mypy", "--strict"]).args(&examples).current_dir(&folder))?;
