@@ -12,14 +12,15 @@ const calls = data('calls.json')
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/
 const large = /([:,[]\s*)(\d{16,})(?=\s*[,}\]])/g
 
-/** What a value was on the wire, as far as the language has it. */
+/** What a value was on the wire, as far as the language has it; names within free-form data are the caller's, and count for
+ * nothing here. */
 function plain(value) {
   if (value instanceof keepward.Secret) return value.reveal()
   if (value instanceof Date) return value.toISOString()
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : `${value}`
   if (Array.isArray(value)) return value.map(plain)
   if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, plain(item)]))
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [camel(name), plain(item)]))
 }
 
 function wanted(value) {

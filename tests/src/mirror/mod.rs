@@ -34,7 +34,7 @@ enum Role {
     Examples,
     /// Answers as a later version might: with fields and values of enums that the document does not know.
     Newer,
-    /// Refuses the first of each operation with this status, to be repeated at once.
+    /// Refuses the first of each operation and token with this status, to be repeated at once.
     Once(u16),
     /// Refuses all.
     Always(u16),
@@ -81,7 +81,7 @@ struct State {
     real: Option<Http>,
     findings: Mutex<Vec<String>>,
     seen: Mutex<BTreeSet<String>>,
-    refused: Mutex<HashSet<(u16, String)>>,
+    refused: Mutex<HashSet<(u16, String, String)>>,
     /// How many tokens were given for each key.
     tokens: Mutex<HashMap<String, usize>>,
 }
@@ -264,7 +264,9 @@ impl State {
                 answer.headers.insert("retry-after", RETRY_AFTER.parse().unwrap());
                 answer
             }
-            Role::Once(status) if self.refused.lock().unwrap().insert((status, operation.id.clone())) => {
+            Role::Once(status)
+                if self.refused.lock().unwrap().insert((status, bearer.clone(), operation.id.clone())) =>
+            {
                 let mut answer = problem(status);
                 answer.headers.insert("retry-after", "0".parse().unwrap());
                 answer
