@@ -86,8 +86,8 @@ fn size(file: &Path) -> Result<String> {
 }
 
 pub(crate) fn sdk(only: Option<&str>) -> Result<()> {
-    let all: [(&str, fn(&Scene) -> Result<()>); 3] =
-        [("rust", rust::test), ("python", python::test), ("node", node::test)];
+    type Test = fn(&Scene) -> Result<()>;
+    let all: [(&str, Test); 3] = [("rust", rust::test), ("python", python::test), ("node", node::test)];
     ensure!(only.is_none_or(|only| all.iter().any(|(name, _)| *name == only)), "rust, python or node");
     let scene = Scene::set()?;
     for (name, test) in all.into_iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
