@@ -6,7 +6,7 @@ use super::resources::sentence;
 use super::shape::{Shape, Way, is_open, shape};
 use super::surface::{Argument, Destination, Method, Resource};
 use crate::document::{Document, Side};
-use crate::model::Place;
+use crate::model::{Pages, Place};
 use anyhow::{Context, Result};
 use heck::{ToLowerCamelCase, ToPascalCase};
 use serde_json::Value;
@@ -248,22 +248,14 @@ pub(super) fn resources(document: &Document, resources: &[Resource<'_>]) -> Resu
                 })
                 .collect();
             let parameters = alone.iter().map(String::as_str).chain(["options"]).collect::<Vec<_>>().join(", ");
-            writeln!(
-                text,
-                "    {}: ({parameters}) => call('{}', {{ {} }}, {{ {} }}, options),",
-                method_name(method),
-                method.operation.id,
-                values.join(", "),
-                names.join(", ")
-            )?;
-            if let Some(pages) = &method.operation.pages {
+            let (id, values, names) = (&method.operation.id, values.join(", "), names.join(", "));
+            let call = format!("({parameters}) => call('{id}', {{ {values} }}, {{ {names} }}, options)");
+            writeln!(text, "    {}: {call},", method_name(method))?;
+            if let Some(Pages { items, by, .. }) = &method.operation.pages {
                 writeln!(
                     text,
-                    "    {}(options) {{\n      return pages(this.{}, '{}', '{}', options)\n    }},",
-                    iterator_name(method),
-                    method_name(method),
-                    pages.items,
-                    pages.by
+                    "    {}: (options) => pages({call}, '{items}', '{by}', options),",
+                    iterator_name(method)
                 )?;
             }
         }
