@@ -38,7 +38,7 @@ pub(crate) fn installed(scene: &Scene, others: &[&str]) -> Result<PathBuf> {
 
 /// The wheel in an environment of its own: what type checkers and the interpreter's own auditor say of it, the tests.
 pub(super) fn test(scene: &Scene) -> Result<()> {
-    let python = installed(scene, &["mypy>=2,<3", "pyright>=1.1.400,<2", "abi3audit>=0.0.20,<1"])?;
+    let python = installed(scene, &["mypy==2.4.1", "pyright==1.1.414", "abi3audit==0.0.26"])?;
     let wheel = only(&scene.path("wheels"), ".whl")?;
     run(Command::new(&python).args(["-m", "abi3audit", "--strict", "--assume-minimum-abi3", "3.9"]).arg(&wheel))?;
     let folder = scene.path("python-project");
@@ -46,9 +46,12 @@ pub(super) fn test(scene: &Scene) -> Result<()> {
     let examples = ["quickstart.py", "tour.py"].map(|name| sources().join("examples").join(name));
     run(Command::new(&python).args(["-m", "mypy", "--strict", "-p", "keepward"]).current_dir(&folder))?;
     run(Command::new(&python).args(["-m", "mypy", "--strict"]).args(&examples).current_dir(&folder))?;
+    // It asks the first `python` that it finds where packages are: `--verifytypes` does not heed `--pythonpath`.
+    let here = python.parent().map(Path::to_path_buf).into_iter();
+    let path = std::env::join_paths(here.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())))?;
     let pyright = |arguments: &[&str]| {
         let mut command = Command::new(&python);
-        command.args(["-m", "pyright", "--pythonpath"]).arg(&python).args(arguments).current_dir(&folder);
+        command.args(["-m", "pyright"]).args(arguments).env("PATH", &path).current_dir(&folder);
         command
     };
     run(pyright(&["--verifytypes", "keepward", "--ignoreexternal"]).env("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1"))?;
