@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::http::BodyMemory;
 use crate::seal::Keyring;
 use crate::seal::keystore::SoftwareKeystore;
-use crate::store::{Committer, Database, migrate};
+use crate::store::{Committer, Database, check_schema, migrate};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -66,13 +66,22 @@ impl App {
             Open::Beside => Database::open(&config.database).await?,
         };
         let database = Arc::new(database);
-        let lock = database.lock_start().await?;
-        migrate(&database).await?;
-        let is_new = Keyring::is_new(database.readers()).await?;
+        let lock = match how {
+            Open::Serve | Open::Migrate => {
+                let lock = database.lock_start().await?;
+                migrate(&database).await?;
+                Some(lock)
+            }
+            Open::Beside => {
+                check_schema(&database).await?;
+                None
+            }
+        };
+        let is_new = Keyring::is_new(&database.readers()).await?;
         if is_new && how == Open::Beside {
             return Err(Error::internal("this database has no keys yet: start the server, or run `migrate`, first"));
         }
-        if is_new && !Keyring::has_begun(database.readers()).await? {
+        if is_new && !Keyring::has_begun(&database.readers()).await? {
             if how == Open::Serve && config.master_key_file.exists() {
                 // An emptied database would otherwise start as a new one, open to whoever signs up first.
                 return Err(Error::internal(format!(
@@ -80,11 +89,13 @@ impl App {
                     config.master_key_file.display()
                 )));
             }
-            Keyring::begin(database.readers()).await?;
+            Keyring::begin(&database.readers()).await?;
         }
         let keystore = Arc::new(SoftwareKeystore::open(&config.master_key_file, is_new)?);
-        let keyring = Arc::new(Keyring::open(keystore, database.readers()).await?);
-        lock.release().await;
+        let keyring = Arc::new(Keyring::open(keystore, &database.readers()).await?);
+        if let Some(lock) = lock {
+            lock.release().await;
+        }
         let journal = Arc::new(Chains::new(Arc::clone(&keyring)));
         let lookups = Arc::new(UnitLookups(Arc::clone(&keyring)));
         let (committer, task) = Committer::start(Arc::clone(&database), journal, lookups, config.min_free_bytes);

@@ -152,7 +152,7 @@ async fn host(app: &App, command: Command) -> Result<()> {
             Ok(())
         }
         Command::Audit(Audit::Head) => {
-            let heads = audit::sign(app.database.readers(), &app.keyring).await?;
+            let heads = audit::sign(&app.database.readers(), &app.keyring).await?;
             say(&serde_json::to_string_pretty(&heads).map_err(Error::internal)?);
             Ok(())
         }
@@ -266,7 +266,7 @@ async fn serve(config: Config) -> Result<()> {
 /// The signed heads as of a graceful stop, beside the database; whoever takes them elsewhere has an anchor.
 async fn write_heads(app: &App) {
     let file = app.config.data_dir.join("audit-heads.json");
-    let written = match audit::sign(app.database.readers(), &app.keyring).await {
+    let written = match audit::sign(&app.database.readers(), &app.keyring).await {
         Ok(heads) => serde_json::to_vec_pretty(&heads)
             .map_err(Error::internal)
             .and_then(|text| std::fs::write(&file, text).map_err(Error::internal)),

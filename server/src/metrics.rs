@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::LazyLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,7 +44,9 @@ pub struct Metrics {
     commit_units: Histogram,
     commit_wait_seconds: Histogram,
     commit_seconds: Histogram,
+    audit_lag_seconds: Histogram,
     failed_commits: Counter,
+    query_seconds: Histogram,
     lookup_asks: Histogram,
     lookup_wait_seconds: Histogram,
     lookup_seconds: Histogram,
@@ -52,7 +54,7 @@ pub struct Metrics {
     row_macs: Family<Table, Counter>,
     unproven: Family<Action, Counter>,
     resident: Gauge,
-    cpu_seconds: Gauge<f64, AtomicU64>,
+    cpu_seconds: Counter<f64, AtomicU64>,
     descriptors: Gauge,
 }
 
@@ -79,7 +81,9 @@ impl Metrics {
             commit_units: sizes(),
             commit_wait_seconds: seconds(),
             commit_seconds: seconds(),
+            audit_lag_seconds: seconds(),
             failed_commits: Counter::default(),
+            query_seconds: seconds(),
             lookup_asks: sizes(),
             lookup_wait_seconds: seconds(),
             lookup_seconds: seconds(),
@@ -87,7 +91,7 @@ impl Metrics {
             row_macs: Family::default(),
             unproven: Family::default(),
             resident: Gauge::default(),
-            cpu_seconds: Gauge::default(),
+            cpu_seconds: Counter::default(),
             descriptors: Gauge::default(),
         };
         let mut registry = Registry::with_prefix("keepward");
@@ -116,7 +120,19 @@ impl Metrics {
             Unit::Seconds,
             metrics.commit_seconds.clone(),
         );
+        registry.register_with_unit(
+            "audit_lag",
+            "From the oldest event of a transaction to its commit; nothing is answered before",
+            Unit::Seconds,
+            metrics.audit_lag_seconds.clone(),
+        );
         registry.register("commit_failures", "Transactions that were not committed", metrics.failed_commits.clone());
+        registry.register_with_unit(
+            "query_duration",
+            "A statement of the readers: lists, keys, audit queries",
+            Unit::Seconds,
+            metrics.query_seconds.clone(),
+        );
         registry.register("lookup_asks", "Requests whose lookup went into one statement", metrics.lookup_asks.clone());
         registry.register_with_unit(
             "lookup_wait",
@@ -186,9 +202,17 @@ impl Metrics {
         self.commit_units.observe(count(units));
         self.commit_wait_seconds.observe(waited.as_secs_f64());
         self.commit_seconds.observe(took.as_secs_f64());
-        if !committed {
-            self.failed_commits.inc();
+        match committed {
+            true => self.audit_lag_seconds.observe((waited + took).as_secs_f64()),
+            false => {
+                self.failed_commits.inc();
+            }
         }
+    }
+
+    /// A reader's statement ended.
+    pub fn query(&self, took: Duration) {
+        self.query_seconds.observe(took.as_secs_f64());
     }
 
     /// A statement of so many lookups ended.
@@ -235,7 +259,9 @@ impl Metrics {
         let ticks = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').skip(11).take(2));
         let ticks: f64 = ticks.into_iter().flatten().filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
         #[expect(clippy::cast_precision_loss, reason = "some hundred a second")]
-        self.cpu_seconds.set(ticks / rustix::param::clock_ticks_per_second() as f64);
+        let seconds = ticks / rustix::param::clock_ticks_per_second() as f64;
+        // The kernel counts; a counter is kept as the bits of a number.
+        self.cpu_seconds.inner().store(seconds.to_bits(), Ordering::Relaxed);
         let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
         self.descriptors.set(i64::try_from(descriptors).unwrap_or(i64::MAX));
     }

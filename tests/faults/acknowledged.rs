@@ -47,13 +47,19 @@ impl Writers {
 }
 
 async fn write(client: Client, vault: VaultId, writer: usize, log: PathBuf, stopped: Arc<AtomicBool>) {
-    let mut log = File::options().append(true).create(true).open(log).unwrap();
+    let open = |file: &Path| File::options().append(true).create(true).open(file).unwrap();
+    let (mut reads, mut log) = (open(&log.with_extension("reads")), open(&log));
     let path = format!("writer/{writer}");
     while !stopped.load(Ordering::Relaxed) {
         match client.secrets().put(vault, path.as_str(), format!("value-{writer}")).await {
             Ok(written) => {
                 writeln!(log, "{} {} {}", path, written.id, written.version).unwrap();
                 log.sync_data().unwrap();
+                // An answer that shows a value promises that its event stands.
+                if let Ok(read) = client.secrets().get(vault, path.as_str()).await {
+                    writeln!(reads, "{}", read.id).unwrap();
+                    reads.sync_data().unwrap();
+                }
             }
             // Refused or cut off: nobody knows what became of it, and nothing was promised.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -77,7 +83,8 @@ pub fn count(folder: &Path) -> usize {
         .sum()
 }
 
-/// Everything that was acknowledged is there, with as many events as there are versions; no version was given twice.
+/// Everything that was acknowledged is there, with as many events as there are versions, and one for each read that was
+/// answered; no version was given twice.
 pub async fn judge(client: &Client, vault: VaultId, folder: &Path) {
     let mut newest: BTreeMap<(String, String), i32> = BTreeMap::new();
     for n in 0..WRITERS {
@@ -97,16 +104,23 @@ pub async fn judge(client: &Client, vault: VaultId, folder: &Path) {
         assert!(secret.version >= version, "{path}: {} is there, {version} was acknowledged", secret.version);
         let writer = path.rsplit('/').next().unwrap();
         assert_eq!(secret.value.expose(), format!("value-{writer}"));
-        let mut events = 0;
-        loop {
-            let page = client.audit().events().resource_id(id.as_str());
-            let page = page.action("secret.write").limit(1000).offset(events);
-            let count = page.await.unwrap().count.unwrap();
-            events += count;
-            if count < 1000 {
-                break;
-            }
+        assert_eq!(count_events(client, &id, "secret.write").await, secret.version, "{path}");
+        let reads = std::fs::read_to_string(folder.join(format!("log-{writer}.reads"))).unwrap();
+        let reads = reads.lines().filter(|line| *line == id).count();
+        // That of this judge, and those whose answers were lost, besides.
+        let events = count_events(client, &id, "secret.read").await;
+        assert!(events as usize > reads, "{path}: {events} events of {reads} acknowledged reads");
+    }
+}
+
+async fn count_events(client: &Client, id: &str, action: &str) -> i32 {
+    let mut events = 0;
+    loop {
+        let page = client.audit().events().resource_id(id).action(action).limit(1000).offset(events);
+        let count = page.await.unwrap().count.unwrap();
+        events += count;
+        if count < 1000 {
+            return events;
         }
-        assert_eq!(events, secret.version, "{path}");
     }
 }

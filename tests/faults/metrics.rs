@@ -45,7 +45,7 @@ async fn requests_commits_and_lookups_are_measured_and_no_label_holds_what_a_cli
     assert_eq!(value(text, "keepward_commit_failures_total"), 0.0);
     assert_eq!(value(text, "keepward_http_requests_in_work"), 0.0);
     assert!(value(text, "keepward_process_resident_memory_bytes") > 1_000_000.0);
-    assert!(value(text, "keepward_process_cpu_seconds") >= 0.0);
+    assert!(value(text, "keepward_process_cpu_seconds_total") >= 0.0);
     assert!(value(text, "keepward_process_open_fds") > 5.0);
     // They are answered nowhere else.
     assert_eq!(organisation.http.send("GET", "/metrics", None, None).await.status, 404);

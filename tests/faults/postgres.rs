@@ -2,7 +2,7 @@
 
 use crate::acknowledged::{self, Writers, kills};
 use keepward::types::PolicyPermission::Read;
-use keepward_tests::{Cluster, Durability, Front, Http, Organisation, OwnServer, builder, is_postgres};
+use keepward_tests::{Cluster, Durability, Front, Http, Organisation, OwnServer, Paused, builder, is_postgres};
 use sea_orm::{ConnectionTrait, Database};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -67,6 +67,26 @@ async fn a_database_that_can_not_be_used_is_refused_with_the_reason() {
     let said = refusal(&newer, &[]);
     assert!(said.contains("newer version") && said.contains("m9999_later"), "{said}");
     run(&newer, "DELETE FROM seaql_migrations WHERE version = 'm9999_later'").await;
+    // A command beside servers of another version brings nothing to its own.
+    run(&newer, "UPDATE seaql_migrations SET version = 'm9999_later' WHERE version = 'm0002_audit_by_time'").await;
+    let beside = |url: &str| {
+        let mut command = keepward_tests::command(folder.path());
+        let output = command.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", url).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(beside(&newer).contains("newer version"));
+    run(&newer, "DELETE FROM seaql_migrations WHERE version = 'm9999_later'").await;
+    for _ in 0..2 {
+        let said = beside(&newer);
+        assert!(said.contains("older version") && said.contains("`migrate`"), "{said}");
+    }
+    let empty = durable.create("empty");
+    for _ in 0..2 {
+        let said = beside(&empty);
+        assert!(said.contains("no keys yet"), "{said}");
+    }
+    run(&newer, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m0002_audit_by_time', 0)").await;
     run(&newer, "ALTER DATABASE newer SET default_transaction_read_only = on").await;
     let said = refusal(&newer, &[]);
     assert!(said.contains("read-only"), "{said}");
@@ -230,6 +250,23 @@ async fn a_failover_to_a_synchronous_standby_loses_nothing() {
     if !is_postgres() {
         return; // SQLite has no standby.
     }
+    fail_over(|primary| {
+        primary.kill();
+        None
+    })
+    .await;
+}
+
+/// The same where the primary's machine hangs: connections stay, and nobody says anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_from_a_primary_that_hangs_loses_nothing() {
+    if !is_postgres() {
+        return; // SQLite has no standby.
+    }
+    fail_over(|primary| Some(primary.pause())).await;
+}
+
+async fn fail_over(fail: impl FnOnce(&Cluster) -> Option<Paused>) {
     let primary = Cluster::start(Durability::Full);
     primary.create("app");
     let standby = Cluster::standby_of(&primary);
@@ -242,12 +279,9 @@ async fn a_failover_to_a_synchronous_standby_loses_nothing() {
     let vault = organisation.vault().await;
     let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
     let writers = Writers::start(&[&server.url], &key, vault, folder.path());
-    let bound = Instant::now() + Duration::from_secs(30);
-    while acknowledged::count(folder.path()) < 20 {
-        assert!(Instant::now() < bound, "nothing is acknowledged before the failover: {}", server.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    primary.kill();
+    acknowledged::wait_for_more(folder.path(), 0, 20, || server.log()).await;
+    let _paused = fail(&primary);
+    wait_for_health(&server.url, "degraded").await;
     let failed = acknowledged::count(folder.path());
     standby.promote();
     front.turn_to(vec![standby.address()]);
@@ -259,5 +293,35 @@ async fn a_failover_to_a_synchronous_standby_loses_nothing() {
     }
     writers.stop().await;
     acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
+    verify(&data, &url);
+}
+
+/// A server that is frozen in the middle of its work, locks and all, keeps another one waiting and no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_server_does_not_stop_the_other() {
+    if !is_postgres() {
+        return; // A file has one server.
+    }
+    let cluster = Cluster::start(Durability::Full);
+    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+    let data = folder.path().join("data");
+    let servers: Vec<_> = (0..2).map(|_| start(&url, &data, &[]).unwrap()).collect();
+    let organisation = Organisation::on(&servers[0].url).await;
+    let vault = organisation.vault().await;
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let other = builder(&servers[1].url).token(key.clone()).max_retries(0).build().unwrap();
+    let writers = Writers::start(&[&servers[0].url], &key, vault, folder.path());
+    for round in 0..5 {
+        let before = acknowledged::count(folder.path());
+        acknowledged::wait_for_more(folder.path(), before, 5 + round * 3, || servers[0].log()).await;
+        let frozen = Paused::process(servers[0].pid());
+        // What the other's writers write, too: their secrets may be locked.
+        for n in 0..4 {
+            other.secrets().put(vault, format!("writer/{n}").as_str(), format!("value-{n}")).await.unwrap();
+        }
+        drop(frozen);
+    }
+    writers.stop().await;
+    acknowledged::judge(&other, vault, folder.path()).await;
     verify(&data, &url);
 }

@@ -150,8 +150,9 @@ async fn a_read_that_is_never_answered_is_given_up() {
     let reads = (0..32).map(|_| organisation.http.get(&path, &organisation.owner_token));
     assert!(join_all(reads).await.iter().all(|read| read.status == 200));
     let paused = cluster.pause();
-    let read = organisation.http.get(&path, &organisation.owner_token).await;
-    assert!(is_told_to_come_again(&read), "{read:?}");
+    let (read, written) =
+        tokio::join!(organisation.http.get(&path, &organisation.owner_token), put(&organisation, vault, "b"));
+    assert!(is_told_to_come_again(&read) && is_told_to_come_again(&written), "{read:?} {written:?}");
     drop(paused);
     wait_for_health(&server.url, "healthy").await;
     assert_eq!(organisation.http.get(&path, &organisation.owner_token).await.status, 200);

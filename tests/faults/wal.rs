@@ -37,7 +37,9 @@ async fn a_torn_log_gives_what_was_whole() {
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     // Behind the last commit: the first half of its last frame again, then garbage.
-    let frame = whole[whole.len() - 24 - 4096..].to_vec();
+    let page = usize::from(u16::from_be_bytes([database[16], database[17]]));
+    let frame = whole[whole.len() - 24 - page..].to_vec();
+    assert_eq!((whole.len() - 32) % frame.len(), 0, "a log is its head and whole frames");
     for tail in [&frame[..1000], &[0x5a; 5000][..]] {
         std::fs::write(data.join("keepward.db"), &database).unwrap();
         std::fs::write(&log, &whole).unwrap();

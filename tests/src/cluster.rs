@@ -211,6 +211,13 @@ pub struct Paused {
 }
 
 impl Paused {
+    /// One process, until the answer is dropped.
+    pub fn process(pid: u32) -> Self {
+        let paused = Self { pids: vec![pid.to_string()] };
+        paused.signal("-STOP");
+        paused
+    }
+
     fn signal(&self, signal: &str) {
         let _ = Command::new("kill").arg(signal).args(&self.pids).status();
     }

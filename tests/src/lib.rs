@@ -15,7 +15,7 @@ mod raw;
 mod server;
 
 pub use clock::clock_library;
-pub use cluster::{Cluster, Durability, create_database};
+pub use cluster::{Cluster, Durability, Paused, create_database};
 pub use front::Front;
 pub use mirror::{CALLS, Mirror};
 pub use mount::Mount;

@@ -1,7 +1,7 @@
 //! Running the other tools, and servers to test and show.
 
 use crate::root;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -45,6 +45,24 @@ pub(crate) fn target_folder() -> PathBuf {
 
 /// Runs cargo and fails if it does.
 pub(crate) fn cargo(arguments: &[&str], environment: &[(String, String)]) -> Result<()> {
+    let status = cargo_command(arguments, environment).status().context("cargo")?;
+    if !status.success() {
+        bail!("cargo {} failed", arguments.join(" "));
+    }
+    Ok(())
+}
+
+/// The same; what it printed.
+pub(crate) fn cargo_said(arguments: &[&str], environment: &[(String, String)]) -> Result<String> {
+    let output = cargo_command(arguments, environment).stderr(Stdio::inherit()).output().context("cargo")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("cargo {} failed: {said}", arguments.join(" "));
+    }
+    Ok(said)
+}
+
+fn cargo_command(arguments: &[&str], environment: &[(String, String)]) -> Command {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command.current_dir(root()).args(arguments);
@@ -54,14 +72,8 @@ pub(crate) fn cargo(arguments: &[&str], environment: &[(String, String)]) -> Res
     {
         command.env_remove(name);
     }
-    for (name, value) in environment {
-        command.env(name, value);
-    }
-    let status = command.status().context("cargo")?;
-    if !status.success() {
-        bail!("cargo {} failed", arguments.join(" "));
-    }
-    Ok(())
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
 }
 
 /// Builds what the profile is for and answers the server's binary.
@@ -73,7 +85,7 @@ pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
 /// A server on a free port of the loopback address, ended when dropped.
 pub(crate) struct Server {
     pub(crate) url: String,
-    /// From the start of the process to its word that it listens.
+    /// From the start of the process to its first answer.
     pub(crate) start_milliseconds: f64,
     /// Where its metrics are, if it was told to show them.
     metrics_address: Option<String>,
@@ -101,6 +113,8 @@ impl Server {
             let find = |name: &str| entries.iter().find_map(|entry| entry[name].as_str()).map(str::to_owned);
             if let Some(address) = find("address") {
                 let (url, metrics_address) = (format!("http://{address}"), find("metrics_address"));
+                // Whatever it is: the bare route of a bench has no health.
+                ensure!(get(&address, "/v1/health")?.starts_with("HTTP/1.1 "), "{address} does not answer");
                 let start_milliseconds = started.elapsed().as_secs_f64() * 1000.0;
                 return Ok(Self { url, start_milliseconds, metrics_address, child });
             }
@@ -117,13 +131,17 @@ impl Server {
 
     /// Its metrics, as Prometheus gets them.
     pub(crate) fn metrics(&self) -> Result<String> {
-        let address = self.metrics_address.as_deref().context("a server without metrics")?;
-        let mut stream = std::net::TcpStream::connect(address)?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        Ok(text)
+        get(self.metrics_address.as_deref().context("a server without metrics")?, "/metrics")
     }
+}
+
+/// What a server answers, head and body.
+fn get(address: &str, path: &str) -> Result<String> {
+    let mut stream = std::net::TcpStream::connect(address)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 impl Drop for Server {

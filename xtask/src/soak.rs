@@ -1,9 +1,9 @@
 //! `cargo xtask soak`: what takes longer than a test run may: hundreds of kills, and a long mixed load.
 
 use crate::process::{open_files, resident_megabytes, threads};
-use crate::run::{Profile, Server, Stage, TemporaryFolder, build, cargo, target_folder};
+use crate::run::{Profile, Server, Stage, TemporaryFolder, build, cargo_said, target_folder};
 use crate::test::get_packages;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +14,9 @@ const POSTGRES_KILLS: u32 = 50;
 /// Of the mixed load, a second.
 const RATE: &str = "400";
 const SAMPLE: Duration = Duration::from_secs(10);
+
+/// How much more memory may be resident after an hour, in MB: what a process keeps anyway moves by some.
+const MOST_GROWTH: f64 = 5.0;
 
 /// How long the mixed load lasts on each database.
 const LOADED: Duration = Duration::from_secs(60 * 60);
@@ -47,9 +50,11 @@ fn kills() -> Result<()> {
         let stage = Stage::set(Profile::Dev, &binary, &[stage])?;
         let mut environment = stage.environment.clone();
         environment.push(("KEEPWARD_TEST_KILLS".to_owned(), kills.to_string()));
-        let test = ["test", "--locked", "--workspace", "--test", "faults", "--", "--exact", name, "--nocapture"];
+        let test = ["test", "--locked", "--workspace", "--test", "faults", "--", "--exact", name];
         let begun = Instant::now();
-        cargo(&test, &environment)?;
+        let said = cargo_said(&test, &environment)?;
+        // A test of another name would be none, and pass.
+        ensure!(said.contains("test result: ok. 1 passed"), "{name} did not run: {said}");
         println!(
             "{kills} kills in {:.0} s: nothing acknowledged was lost, chains are whole",
             begun.elapsed().as_secs_f64()
@@ -82,7 +87,11 @@ fn load(stage: &str, duration: Duration) -> Result<()> {
     let mut waits = (0.0, 0.0);
     while load.try_wait()?.is_none() {
         std::thread::sleep(SAMPLE);
-        let Ok(metrics) = server.metrics() else { break };
+        let metrics = match server.metrics() {
+            Ok(metrics) => metrics,
+            Err(_) if load.try_wait()?.is_some() => break,
+            Err(error) => return Err(error.context("the server's metrics")),
+        };
         let of = |name: &str| value(&metrics, name);
         let now = (of("keepward_commit_wait_seconds_sum"), of("keepward_commit_wait_seconds_count"));
         let wait = (now.0 - waits.0) / (now.1 - waits.1).max(1.0) * 1000.0;
@@ -118,11 +127,16 @@ fn load(stage: &str, duration: Duration) -> Result<()> {
         "files": [least(|s| s.files as f64), most(|s| s.files as f64)],
         "threads": [least(|s| s.threads as f64), most(|s| s.threads as f64)],
         "commit_wait_ms": [least(|s| s.wait), most(|s| s.wait)],
+        "in_work": [least(|s| s.in_work), most(|s| s.in_work)],
         "answers": answers,
         "samples": samples.iter().map(|s| json!([s.seconds.round(), s.megabytes, s.files])).collect::<Vec<_>>(),
     });
     println!("resident memory {slope:+.2} MB an hour, {} to {} files", summary["files"][0], summary["files"][1]);
     std::fs::write(target_folder().join(format!("soak-{stage}.json")), serde_json::to_string_pretty(&summary)?)?;
+    let waiting = steady.iter().map(|s| s.in_work).sum::<f64>() / steady.len().max(1) as f64;
+    ensure!(slope <= MOST_GROWTH, "resident memory grows by {slope:.1} MB an hour");
+    ensure!(most(|s| s.files as f64) < 200.0, "files stay open: {}", summary["files"]);
+    ensure!(waiting < 100.0, "requests wait: {waiting:.0} in work");
     Ok(())
 }
 

@@ -12,11 +12,11 @@ use crate::seal::Keyring;
 use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret, secret_version, users, vault};
 use crate::store::{Actor, Change, Lock, Union, Unit, is_authentic, is_disconnected};
 use keepward_api::{AgentId, ApiKeyId, OrgId, PolicyId, Timestamp, UserId, VaultId};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, ModelTrait, QueryFilter, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, ModelTrait, Statement, Value};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use uuid::Uuid;
 
 /// What was found, by table, before anybody has looked at it.
 #[derive(Default)]
@@ -89,13 +89,13 @@ fn compose(sqlite: bool, proof: Proof, shape: Shape) -> (Union, String) {
         Proof::UserKey { hashes } => {
             union = union.with::<users::Entity>().with::<api_key::Entity>();
             let of =
-                |column: &str| format!("(SELECT k.{column} FROM api_key k WHERE k.key_hash IN ({}))", marks(1, hashes));
+                |column: &str| format!("(SELECT a.{column} FROM api_key a WHERE a.key_hash IN ({}))", marks(1, hashes));
             (of("user_id"), of("org_id"), hashes + 1)
         }
         Proof::AgentKey { hashes } => {
             union = union.with::<agent::Entity>();
             let of =
-                |column: &str| format!("(SELECT k.{column} FROM agent k WHERE k.key_hash IN ({}))", marks(1, hashes));
+                |column: &str| format!("(SELECT a.{column} FROM agent a WHERE a.key_hash IN ({}))", marks(1, hashes));
             (of("id"), of("org_id"), hashes + 1)
         }
     };
@@ -425,16 +425,27 @@ impl Change for WriteActivity {
         Vec::new()
     }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
-        for (id, time) in &self.0.agents {
-            let update = agent::Entity::update_many().filter(agent::Column::Id.eq(*id));
-            let update = update.col_expr(agent::Column::LastActiveAt, Expr::value(time.microseconds()));
-            update.exec(unit.connection()).await?;
-        }
-        for (id, time) in &self.0.keys {
-            let update = api_key::Entity::update_many().filter(api_key::Column::Id.eq(*id));
-            let update = update.col_expr(api_key::Column::LastUsedAt, Expr::value(time.microseconds()));
-            update.exec(unit.connection()).await?;
-        }
-        Ok(())
+        let Used { agents, keys } = &self.0;
+        write_times(unit, "agent", "last_active_at", agents.iter().map(|(id, time)| (*id, *time)).collect()).await?;
+        write_times(unit, "api_key", "last_used_at", keys.iter().map(|(id, time)| (*id, *time)).collect()).await
     }
+}
+
+/// Times of many rows in few statements: everybody's writes wait behind this unit.
+async fn write_times(unit: &mut Unit<'_>, table: &str, column: &str, mut times: Vec<(Uuid, Timestamp)>) -> Result<()> {
+    const MOST: usize = 256;
+    while !times.is_empty() {
+        // Powers of two, so that there are few texts.
+        let count = MOST.min(1 << times.len().ilog2());
+        let rows = (0..count).map(|n| format!("(${}, ${})", 2 * n + 1, 2 * n + 2)).collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "WITH v (id, used) AS (VALUES {rows}) UPDATE {table} SET {column} = v.used FROM v WHERE {table}.id = v.id"
+        );
+        let values = times.drain(..count).flat_map(|(id, time)| [id.into(), time.microseconds().into()]);
+        let values: Vec<Value> = values.collect();
+        let connection = unit.connection();
+        let backend = connection.get_database_backend();
+        connection.execute_raw(Statement::from_sql_and_values(backend, text, values)).await?;
+    }
+    Ok(())
 }

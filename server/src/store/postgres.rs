@@ -6,11 +6,13 @@ use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Fr
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Connections of the readers.
 const READERS: u32 = 10;
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(2);
+/// The longest that another server's start is waited for: an index over a hundred million rows is made in less.
+const START_TIME: Duration = Duration::from_secs(30 * 60);
 /// A name for the advisory lock of a start: the first bytes of "keepward".
 const START: i64 = 0x6b65_6570_7761_7264;
 
@@ -70,7 +72,13 @@ pub(super) fn tuned(options: PgConnectOptions) -> PgConnectOptions {
         ("lock_timeout", "10000"),
         // What locks and checks in units rely on, whatever the database's default is.
         ("default_transaction_isolation", "read committed"),
-        ("idle_in_transaction_session_timeout", "60000"),
+        // A server that stops in the middle of a transaction (frozen, its machine gone) keeps its locks no longer than the
+        // others wait for them.
+        ("idle_in_transaction_session_timeout", "5000"),
+        ("tcp_keepalives_idle", "5"),
+        ("tcp_keepalives_interval", "2"),
+        ("tcp_keepalives_count", "3"),
+        ("tcp_user_timeout", "10000"),
         // Every statement searches indexes. A plan that was made while a table was small would go on reading all of it.
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
@@ -123,16 +131,26 @@ pub(super) async fn connect_readers(url: &PostgresUrl) -> Result<DatabaseConnect
     connect(url, READERS).await
 }
 
-/// Waits for its turn to start; the turn ends with the connection.
+/// Waits for its turn to start, as long as somebody else's migration may take; the turn ends with the connection.
 pub(super) async fn lock_start(url: &PostgresUrl) -> Result<DatabaseConnection> {
     let connection = connect(url, 1).await?;
-    // Somebody else's migration may take long.
-    let lock = format!("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({START})");
-    connection
-        .execute_unprepared(&lock)
-        .await
-        .map_err(|error| Error::internal(format!("another server is starting and does not end: {error}")))?;
-    Ok(connection)
+    let begun = Instant::now();
+    let mut next_word = Duration::from_secs(5);
+    loop {
+        let ask = Statement::from_string(DbBackend::Postgres, format!("SELECT pg_try_advisory_lock({START}) AS turn"));
+        let row = connection.query_one_raw(ask).await?;
+        if row.is_some_and(|row| row.try_get("", "turn").unwrap_or(false)) {
+            return Ok(connection);
+        }
+        if begun.elapsed() > START_TIME {
+            return Err(Error::internal("another server is starting on this database, and does not end"));
+        }
+        if begun.elapsed() > next_word {
+            tracing::warn!(seconds = begun.elapsed().as_secs(), "another server is starting: waiting for it");
+            next_word *= 2;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[derive(FromQueryResult)]

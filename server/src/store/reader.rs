@@ -11,8 +11,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, SqliteConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A little more than what PostgreSQL itself gives a statement.
-const STATEMENT_TIME: Duration = Duration::from_secs(32);
+/// Each searches indexes and waits for nobody: what takes longer is not answered any more, as from behind a proxy whose
+/// database has gone.
+const STATEMENT_TIME: Duration = Duration::from_secs(10);
 
 /// Opened with the first statement, and again after a failure.
 pub struct Reader {
@@ -48,6 +49,11 @@ impl Reader {
         Self { database, connection: None }
     }
 
+    /// Gives its connection up: nobody knows what state it is in.
+    pub fn reconnect(&mut self) {
+        self.connection = None;
+    }
+
     pub fn backend(&self) -> DbBackend {
         self.database.backend()
     }
@@ -65,7 +71,9 @@ impl Reader {
 
     /// A database whose host is gone answers nothing at all: its own limits are of no use then.
     async fn within_time(&mut self, text: &Arc<str>, values: &[Value]) -> Result<Vec<QueryResult>> {
-        if let Ok(outcome) = tokio::time::timeout(STATEMENT_TIME, self.run(text, values)).await {
+        let database = Arc::clone(&self.database);
+        let asking = tokio::time::timeout(STATEMENT_TIME, self.run(text, values));
+        if let Some(Ok(outcome)) = database.unless_lost(asking).await {
             return outcome;
         }
         self.connection = None;

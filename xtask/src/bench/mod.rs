@@ -71,7 +71,7 @@ pub(crate) fn bench(part: Option<&str>, record: bool) -> Result<()> {
         let text = report::between_marks(&std::fs::read_to_string(&page)?, "bench", &report::tables(&summary))?;
         std::fs::write(page, text)?;
     }
-    let open = report::below_floor(&summary);
+    let open = report::below_floor(&summary, &parts);
     if open.is_empty() { Ok(()) } else { bail!("below the floor: {}", open.join("; ")) }
 }
 

@@ -17,9 +17,11 @@ use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 use crate::seal::Keyring;
 use crate::store::{Database, Reader, error_chain};
+use futures_util::FutureExt;
 use keepward_api::Timestamp;
 use rows::{Query, workers};
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -62,7 +64,7 @@ impl Lookups {
         address: IpAddr,
     ) -> Result<(AnyCaller, Option<Found<L>>)> {
         let Some(ask) = ask(credential, lookup) else {
-            return load(self.database.readers(), &self.keyring, credential, lookup, now, address).await;
+            return load(&self.database.readers(), &self.keyring, credential, lookup, now, address).await;
         };
         let (answer, answered) = oneshot::channel();
         let stopped = || Error::Unavailable { cause: None };
@@ -106,7 +108,12 @@ async fn work(mut reader: Reader, keyring: Arc<Keyring>, waiting: Arc<Mutex<mpsc
         }
         let (waited, begun) = (batch.first().map(|oldest| oldest.since.elapsed()).unwrap_or_default(), Instant::now());
         let (asks, answers): (Vec<Ask>, Vec<_>) = batch.into_iter().map(|one| (one.ask, one.answer)).unzip();
-        let fetched = fetch(&mut reader, &keyring, &asks).await;
+        // A panic fails this batch and no later one.
+        let fetched = AssertUnwindSafe(fetch(&mut reader, &keyring, &asks)).catch_unwind().await;
+        let fetched = fetched.unwrap_or_else(|_| {
+            reader.reconnect();
+            Err(Error::internal("a lookup panicked"))
+        });
         METRICS.lookups(asks.len(), waited, begun.elapsed());
         match fetched {
             Ok(found) => {

@@ -60,7 +60,7 @@ impl Change for Create {
 
 pub(crate) async fn list(app: &App, caller: AnyCaller) -> Result<types::VaultListResponse> {
     let vaults =
-        rows::visible(app.database.readers(), &app.keyring, &caller.visible(), caller.session().now, None).await?;
+        rows::visible(&app.database.readers(), &app.keyring, &caller.visible(), caller.session().now, None).await?;
     Ok(types::VaultListResponse { vaults: vaults.into_iter().map(convert::response).collect() })
 }
 

@@ -32,7 +32,7 @@ const MAX_SCRIPT: usize = 32;
 /// How often a transaction is run again that another server was in the way of.
 const MAX_CONFLICTS: u32 = 3;
 /// How long a transaction may take before its connection counts as lost.
-const TRANSACTION_TIME: Duration = Duration::from_secs(45);
+const TRANSACTION_TIME: Duration = Duration::from_secs(20);
 
 /// One change. It may be run again, so it borrows its inputs, does nothing outside the unit and never waits for anything
 /// but the database. An error undoes this unit and no other.
@@ -193,19 +193,23 @@ async fn run(
         }
         let (units, waited, begun) = (batch.len(), since.elapsed(), Instant::now());
         if database.free_bytes().is_some_and(|free| free < min_free_bytes) {
-            tracing::error!(min_free_bytes, "the disk is nearly full: nothing is written");
-            works.store(false, Ordering::Relaxed);
+            // Once: each word takes of what is left.
+            if works.swap(false, Ordering::Relaxed) {
+                tracing::error!(min_free_bytes, "the disk is nearly full: nothing is written");
+            }
             batch.into_iter().for_each(|job| job.settle(false));
+            METRICS.transaction(units, waited, begun.elapsed(), false);
             continue;
         }
         // A task of its own: a panic in a unit fails this batch (its answers are dropped, so 503) and no later one.
-        let (database, seams) = (Arc::clone(&database), seams.clone());
-        let done = tokio::spawn(async move { transact(&database, &seams, batch).await }).await;
+        let (database, ours) = (Arc::clone(&database), seams.clone());
+        let done = tokio::spawn(async move { transact(&database, &ours, batch).await }).await;
         let committed = matches!(done, Ok(true));
         works.store(committed, Ordering::Relaxed);
         METRICS.transaction(units, waited, begun.elapsed(), committed);
         if let Err(error) = done {
             tracing::error!(%error, "a unit panicked");
+            seams.journal.settle(false);
         }
     }
 }
@@ -215,11 +219,11 @@ async fn transact(database: &Database, seams: &Seams, mut batch: Vec<Box<dyn Job
     // Most batches have no refused unit. They do without savepoints; one that has is run again with them.
     let (mut savepoints, mut conflicts, mut was_lost) = (false, 0, false);
     let committed = loop {
-        let attempt = tokio::time::timeout(TRANSACTION_TIME, attempt(database, seams, &mut batch, savepoints)).await;
-        let failure = match attempt {
-            Ok(Ok(())) => break true,
-            Ok(Err(failure)) => failure,
-            Err(_) => {
+        let attempt = tokio::time::timeout(TRANSACTION_TIME, attempt(database, seams, &mut batch, savepoints));
+        let failure = match database.unless_lost(attempt).await {
+            Some(Ok(Ok(()))) => break true,
+            Some(Ok(Err(failure))) => failure,
+            Some(Err(_)) | None => {
                 seams.journal.settle(false);
                 Failure::Broken(Error::unavailable("the database does not answer"))
             }

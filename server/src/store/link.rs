@@ -1,0 +1,98 @@
+//! The way to a PostgreSQL that may die without a word: its machine gone, or a proxy that keeps what leads nowhere. Its own
+//! limits of time are of no use then, and a pool would wait for its dead connections for as long as TCP does.
+
+use super::postgres::{self, PostgresUrl};
+use crate::metrics::METRICS;
+use sea_orm::DatabaseConnection;
+use sqlx::{ConnectOptions, PgConnection};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How often a connection of its own is asked whether the database is there, and how long that may take.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(3);
+
+/// The readers' pool, in whose place another one is put when the database has been away.
+pub(super) struct Link {
+    readers: RwLock<DatabaseConnection>,
+    lost: Notify,
+}
+
+impl Link {
+    /// Without anybody who looks: a file is always there.
+    pub(super) fn new(readers: DatabaseConnection) -> Self {
+        let link = Self { readers: RwLock::new(readers.clone()), lost: Notify::new() };
+        link.replace(readers);
+        link
+    }
+
+    /// Looked at until it is dropped.
+    pub(super) fn watched(readers: DatabaseConnection, url: &PostgresUrl) -> Arc<Self> {
+        let link = Arc::new(Self::new(readers));
+        tokio::spawn(watch(Arc::downgrade(&link), url.clone()));
+        link
+    }
+
+    pub(super) fn readers(&self) -> DatabaseConnection {
+        self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, mut readers: DatabaseConnection) {
+        readers.set_metric_callback(|query| METRICS.query(query.elapsed));
+        *self.readers.write().unwrap_or_else(PoisonError::into_inner) = readers;
+    }
+
+    /// Waits for something that asks the database; `None` when that went away meanwhile.
+    pub(super) async fn unless_lost<T>(&self, asking: impl Future<Output = T>) -> Option<T> {
+        let (lost, asking) = (pin!(self.lost.notified()), pin!(asking));
+        tokio::select! {
+            biased;
+            done = asking => Some(done),
+            () = lost => None,
+        }
+    }
+}
+
+async fn watch(link: Weak<Link>, url: PostgresUrl) {
+    let (mut connection, mut is_there) = (None, true);
+    loop {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        let Some(link) = link.upgrade() else { return };
+        match tokio::time::timeout(LOOK, look(&mut connection, &url)).await {
+            Ok(Ok(())) if is_there => continue,
+            Ok(Ok(())) => {
+                if let Ok(readers) = postgres::connect_readers(&url).await {
+                    tracing::info!("the database answers again");
+                    link.replace(readers);
+                    is_there = true;
+                }
+                continue;
+            }
+            // It is there, and says no: too many connections, this one ended, or not ready yet.
+            Ok(Err(sqlx::Error::Database(_))) => connection = None,
+            Ok(Err(_)) | Err(_) => {
+                connection = None;
+                if is_there {
+                    tracing::error!("the database does not answer");
+                    is_there = false;
+                }
+                // With each look: what was begun since leads nowhere either.
+                link.lost.notify_waiters();
+            }
+        }
+    }
+}
+
+async fn look(connection: &mut Option<PgConnection>, url: &PostgresUrl) -> Result<(), sqlx::Error> {
+    let connection = match connection {
+        Some(connection) => connection,
+        none => {
+            let options = url.options().map_err(|error| sqlx::Error::Configuration(error.into()))?;
+            none.insert(super::logged(postgres::tuned(options)).connect().await?)
+        }
+    };
+    sqlx::query("SELECT 1").execute(connection).await.map(drop)
+}
