@@ -16,6 +16,7 @@ function credential(name, value) {
 
 function option(name, value, type) {
   if (value !== undefined && typeof value !== type) throw new TypeError(`\`${name}\` is a ${type}`)
+  if (type === 'string' && value?.isWellFormed() === false) throw new RangeError(`\`${name}\` is not valid Unicode`)
   return value
 }
 
@@ -70,6 +71,7 @@ function raised({ kind, status, title, ...rest }) {
   if (kind === 'value') return new RangeError(title)
   if (kind === 'closed') return new Error(title)
   if (kind === 'timeout') return new errors.Timeout(title, { status, ...rest })
+  if (kind === 'login') return new errors.Unauthorized(title, { status, ...rest })
   if (kind === 'connection') return new errors.ConnectionFailed(title, { status, ...rest })
   return new (errors.ofStatus(status))(title, { status, ...rest })
 }

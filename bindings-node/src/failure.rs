@@ -9,7 +9,7 @@ use std::collections::HashMap;
 #[napi(object)]
 #[derive(Default)]
 pub struct Fault {
-    /// `type`, `value`, `closed`, `timeout`, `connection` or `api`.
+    /// `type`, `value`, `closed`, `timeout`, `login`, `connection` or `api`.
     pub kind: String,
     pub title: String,
     pub status: Option<u32>,
@@ -33,6 +33,7 @@ impl From<Error> for Fault {
         let fault = match error {
             Error::InvalidArgument(text) | Error::Configuration(text) => Self::new("value", text),
             Error::Timeout => Self::new("timeout", Error::Timeout.to_string()),
+            Error::Login(text) => Self::new("login", text),
             Error::Api(error) => Self {
                 type_: Some(error.kind),
                 detail: Some(error.detail),

@@ -91,10 +91,15 @@ fn data(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
         let number = Number::from_f64(known.value());
         return number.map(Value::Number).ok_or_else(|| PyValueError::new_err("a number is not finite"));
     }
-    if value.is_instance(imported(py, &UUID, "uuid", "UUID")?)?
-        || value.is_instance(imported(py, &DECIMAL, "decimal", "Decimal")?)?
-    {
+    if value.is_instance(imported(py, &UUID, "uuid", "UUID")?)? {
         return Ok(Value::String(text(&value.str()?)?));
+    }
+    if value.is_instance(imported(py, &DECIMAL, "decimal", "Decimal")?)? {
+        if !value.call_method0("is_finite")?.is_truthy()? {
+            return Err(PyValueError::new_err("a number is not finite"));
+        }
+        // Its own text may have an exponent.
+        return Ok(Value::String(text(value.call_method1("__format__", ("f",))?.cast::<PyString>()?)?));
     }
     if value.is_instance(imported(py, &DATETIME, "datetime", "datetime")?)? {
         if value.call_method0("utcoffset")?.is_none() {

@@ -15,6 +15,9 @@ use tokio::runtime::Runtime;
 /// How long a call waits before it looks whether somebody pressed Ctrl-C.
 const BETWEEN_SIGNALS: Duration = Duration::from_millis(100);
 
+/// More repetitions than this are a mistake.
+const MAX_RETRIES: u32 = 100;
+
 /// How often the runtime looks at its sockets, and runs what they wake, before a call.
 const LOOKS: usize = 4;
 
@@ -97,9 +100,11 @@ impl Connection {
         password: Option<Bound<'_, PyAny>>,
         timeout: f64,
         connect_timeout: f64,
-        max_retries: u32,
+        max_retries: i64,
         root_certificate: Option<Vec<u8>>,
     ) -> PyResult<Self> {
+        let max_retries = u32::try_from(max_retries).ok().filter(|count| *count <= MAX_RETRIES);
+        let max_retries = max_retries.ok_or_else(|| PyValueError::new_err("`max_retries` is 0 to 100"))?;
         let mut builder = Client::builder().max_retries(max_retries);
         builder = builder.timeout(duration(timeout)?).connect_timeout(duration(connect_timeout)?);
         if let Some(url) = &base_url {

@@ -34,6 +34,7 @@ fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             ("api", error.title.clone())
         }
         Error::Timeout => ("timeout", error.to_string()),
+        Error::Login(text) => ("login", text.clone()),
         _ => {
             options.set_item("detail", error.reason())?;
             ("connection", error.to_string())

@@ -1,5 +1,5 @@
-//! `keepward._native`: a connection that calls operations by name, and the text that does not print. What Python sees of it
-//! is written by `cargo xtask gen` beside it.
+//! `keepward._native`: a connection that calls operations by name, and the text that does not print. The methods that Python
+//! programs call are written by `cargo xtask gen` beside it; `_native.pyi` says what they call in here.
 
 mod answer;
 mod arguments;

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import datetime
+import decimal
 import gc
 import http.server
 import json
@@ -61,6 +62,8 @@ class Fake:
             def do_POST(self):
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self.do_GET()
+
+            do_PUT = do_POST
 
             def log_message(self, *_):
                 pass
@@ -122,6 +125,9 @@ def what_a_client_is_made_from():
     raises(ValueError, keepward.Client, base_url=URL, email="a@example.com")
     raises(ValueError, keepward.Client, base_url=URL, timeout=0)
     raises(ValueError, keepward.Client, base_url=URL, timeout=-1)
+    for count in (-1, 101, 2**40):
+        raises(ValueError, keepward.Client, base_url=URL, max_retries=count)
+    raises(TypeError, keepward.Client, base_url=URL, max_retries=1.5)
     raises(ValueError, keepward.Client, base_url=URL, token="\ud800")
     raises(TypeError, keepward.Client, base_url=URL, agent_key=5)
     raises(TypeError, keepward.Client, bass_url=URL)
@@ -141,6 +147,9 @@ def arguments():
     raises(ValueError, client.secrets.get, VAULT, "a/../b")
     raises(ValueError, client.secrets.get, "not-a-uuid", "a")
     raises((ValueError, OverflowError), client.audit.events, limit=2**70)
+    raises(ValueError, client.audit.events, limit=2**40)
+    raises(TypeError, client.audit.events, limit=1.5)
+    raises(ValueError, client.secrets.put, VAULT, "a", "v", metadata={"x": decimal.Decimal("nan")})
     deep = []
     for _ in range(100):
         deep = [deep]
@@ -167,6 +176,9 @@ def values_as_they_are():
         assert found.value.reveal() == text and found.version == made.version == 1
         assert found.expires_at == later and found.expires_at.tzinfo is datetime.timezone.utc
         assert found.metadata == {"big": 2**53 + 1, "bigger": 2**64 - 1, "least": -(2**63)}
+    named = {"snake_key": {"inner_key": 1}, "camelKey": 2, "small": decimal.Decimal("0.0000001")}
+    client.secrets.put(vault, "named", "v", metadata=named)
+    assert client.secrets.get(vault, "named").metadata == {**named, "small": "0.0000001"}
     agent = client.agents.register("a", description="d").agent
     assert client.agents.update(agent.id, name="b").description == "d"
     assert client.agents.update(agent.id, description=None).description == ""
@@ -193,6 +205,24 @@ def bad_servers():
     assert "hello" not in str(raises(keepward.ConnectionFailed, keepward.Client(base_url=fake.url).health.get))
     fake = Fake(lambda n: (200, {"Content-Type": "application/json", "Content-Length": "500"}, b'{"status":'))
     raises((keepward.ConnectionFailed, keepward.Timeout), keepward.Client(base_url=fake.url, timeout=2, max_retries=0).health.get)
+    large = json.dumps({"status": "healthy", "padding": "x" * 10 * 1024 * 1024}).encode()
+    fake = Fake(lambda n: (200, {"Content-Type": "application/json"}, large))
+    assert keepward.Client(base_url=fake.url).health.get().status == "healthy"
+    # Nobody is told that an argument is wrong where an account is.
+    fake = Fake(lambda n: (200, {"Content-Type": "application/json"}, b'{"mfa_required": true, "mfa_token": "m"}'))
+    client = keepward.Client(base_url=fake.url, email="a@example.com", password="p")
+    assert "second factor" in str(raises(keepward.Unauthorized, client.vaults.list))
+    # What was given as a plain text is no variable of a frame of this package.
+    fake = Fake(lambda n: (403, {}, problem(403)))
+    given = f"sk-{uuid.uuid4()}"
+    client = keepward.Client(base_url=fake.url, token=given)
+    for call in (lambda: client.account.get(), lambda: client.admin.setting_put("key", given)):
+        try:
+            call()
+        except keepward.Forbidden:
+            frames = traceback.TracebackException(*sys.exc_info(), capture_locals=True).stack
+            ours = [frame for frame in frames if "keepward" in os.path.dirname(frame.filename) and frame.filename != __file__]
+            assert ours and not any(given in str(frame.locals) for frame in ours)
     other = Fake(lambda n: health())
     fake = Fake(lambda n: (302, {"Location": other.url + "/v1/health"}, b""))
     raises(keepward.KeepwardError, keepward.Client(base_url=fake.url, token="secret-token").account.get)
@@ -313,6 +343,13 @@ async def asyncio_ends_a_call():
             raise AssertionError("a cancelled call went on")
         except asyncio.CancelledError:
             pass
+    client = keepward.AsyncClient(base_url=URL)
+    await client.close()
+    try:
+        await client.health.get()
+        raise AssertionError("a closed client called")
+    except RuntimeError:
+        pass
     async with keepward.AsyncClient(base_url=URL) as client:
         answers = await asyncio.gather(*(client.health.get() for _ in range(50)))
         assert all(answer.status == "healthy" for answer in answers)

@@ -1,9 +1,9 @@
 //! Building a client.
 
 use crate::auth::Credential;
-use crate::error::{Error, Result, convert};
+use crate::error::{Error, Result};
 use crate::generated::Client as Generated;
-use crate::transport::Transport;
+use crate::transport::{self, Transport};
 use keepward_api::SecretText;
 use progenitor_client::{Error as Raw, ResponseValue};
 use std::future::Future;
@@ -128,12 +128,13 @@ impl ClientBuilder {
             return Err(wrong("more than one credential: give one of agent key, user key, password and token"));
         }
         let mut http = reqwest::Client::builder();
-        if url.scheme() == "http" {
+        let is_plain = url.scheme() == "http";
+        if is_plain {
             // Only TLS keeps a key from the proxy that the environment names.
             http = http.no_proxy();
         }
         let http = http
-            .tls_backend_preconfigured(tls(&self.root_certificates)?)
+            .tls_backend_preconfigured(tls(&self.root_certificates, is_plain)?)
             .timeout(self.timeout)
             .connect_timeout(self.connect_timeout)
             .pool_max_idle_per_host(self.max_idle_connections)
@@ -143,13 +144,15 @@ impl ClientBuilder {
             .build()
             .map_err(|error| Error::Configuration(format!("the HTTP client can't be set up: {error}")))?;
         let transport = Transport { credential, max_retries: self.max_retries, ..Transport::default() };
-        let generated = Generated::new_with_client(base_url.trim_end_matches('/'), http, Arc::new(transport));
+        // As it was understood, not as it was written.
+        let generated = Generated::new_with_client(url.as_str().trim_end_matches('/'), http, Arc::new(transport));
         Ok(Client { generated })
     }
 }
 
-/// TLS by rustls with a provider of its own, so that nobody's global choice is needed or changed.
-fn tls(roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
+/// TLS by rustls with a provider of its own, so that nobody's global choice is needed or changed. Where none is to be spoken
+/// nobody is trusted: a machine without certificate authorities has use for such a client, too.
+fn tls(roots: &[Vec<u8>], is_plain: bool) -> Result<rustls::ClientConfig> {
     use rustls_platform_verifier::Verifier;
     let wrong = |error: &dyn std::fmt::Display| Error::Configuration(format!("TLS can't be set up: {error}"));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -164,9 +167,12 @@ fn tls(roots: &[Vec<u8>]) -> Result<rustls::ClientConfig> {
             _ => return Err(unread),
         }
     }
-    let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(|error| wrong(&error))?;
-    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
     let tls = tls.map_err(|error| wrong(&error))?;
+    if is_plain {
+        return Ok(tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth());
+    }
+    let verifier = Verifier::new_with_extra_roots(extra, provider).map_err(|error| wrong(&error))?;
     Ok(tls.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
 }
 
@@ -192,9 +198,6 @@ impl Client {
 
     /// Sends a call of the generated client and answers its body, or this crate's error.
     pub async fn send<T>(&self, call: impl Future<Output = Result<ResponseValue<T>, Raw<()>>>) -> Result<T> {
-        match call.await {
-            Ok(answer) => Ok(answer.into_inner()),
-            Err(error) => Err(convert(error).await),
-        }
+        transport::send(call).await
     }
 }

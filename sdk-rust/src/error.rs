@@ -4,13 +4,14 @@ use progenitor_client::Error as Raw;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the SDK answers with.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call did not do what it was asked to. No variant holds a secret, or the body of an answer that could be one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The server refused; the status decides what to do about it.
@@ -19,8 +20,10 @@ pub enum Error {
     InvalidArgument(String),
     /// The client lacks something, or what it was built with contradicts itself.
     Configuration(String),
+    /// The account can't be logged in like this: it asks for a second factor, say.
+    Login(String),
     /// The server was not reached, or the connection broke. `sent` says whether the request may have arrived.
-    Connection { sent: bool, source: reqwest::Error },
+    Connection { sent: bool, source: Arc<reqwest::Error> },
     /// No answer in time; the request may have arrived.
     Timeout,
     /// An answer that this version can't read; the status it came with.
@@ -67,7 +70,7 @@ impl Error {
     /// What the system, or TLS, says of a connection that failed.
     pub fn reason(&self) -> Option<String> {
         let Self::Connection { source, .. } = self else { return None };
-        let mut cause: &dyn std::error::Error = source;
+        let mut cause: &dyn std::error::Error = source.as_ref();
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
@@ -94,7 +97,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Api(error) => error.fmt(f),
-            Self::InvalidArgument(text) | Self::Configuration(text) => f.write_str(text),
+            Self::InvalidArgument(text) | Self::Configuration(text) | Self::Login(text) => f.write_str(text),
             Self::Connection { .. } => f.write_str("the server could not be reached, or the connection broke"),
             Self::Timeout => f.write_str("the server did not answer in time"),
             Self::UnexpectedAnswer { status: Some(status), .. } => {
@@ -116,7 +119,7 @@ impl std::error::Error for ApiError {}
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Connection { source, .. } => Some(source),
+            Self::Connection { source, .. } => Some(source.as_ref()),
             Self::Api(error) => Some(error.as_ref()),
             _ => None,
         }
@@ -149,7 +152,8 @@ struct Problem {
 /// Longest body of an error that is read.
 const MAX_PROBLEM: usize = 64 * 1024;
 
-fn header(response: &reqwest::Response, name: &str) -> Option<String> {
+/// A header of an answer, if it is a text.
+pub(crate) fn header(response: &reqwest::Response, name: &str) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
@@ -186,12 +190,12 @@ fn from_reqwest(error: reqwest::Error) -> Error {
     if source.is_timeout() && !source.is_connect() {
         return Error::Timeout;
     }
-    Error::Connection { sent: !source.is_connect(), source }
+    Error::Connection { sent: !source.is_connect(), source: Arc::new(source) }
 }
 
 /// What the generated client answered with, as ours. Its own error loses the status of an answer that does not decode, and
-/// prints the body, so neither is kept.
-pub(crate) async fn convert(error: Raw<()>) -> Error {
+/// prints the body, so neither is kept; `answered` is the status and the request's id.
+pub(crate) async fn convert(error: Raw<()>, answered: Option<(u16, Option<String>)>) -> Error {
     match error {
         Raw::UnexpectedResponse(response) => from_response(response).await,
         Raw::CommunicationError(error) | Raw::ResponseBodyError(error) | Raw::InvalidUpgrade(error) => {
@@ -199,9 +203,9 @@ pub(crate) async fn convert(error: Raw<()>) -> Error {
         }
         Raw::InvalidRequest(text) => Error::InvalidArgument(text),
         Raw::Custom(text) => Error::Configuration(text),
-        Raw::InvalidResponsePayload(..) => Error::UnexpectedAnswer { status: None, request_id: None },
-        Raw::ErrorResponse(response) => {
-            Error::UnexpectedAnswer { status: Some(response.status().as_u16()), request_id: None }
+        Raw::InvalidResponsePayload(..) | Raw::ErrorResponse(_) => {
+            let (status, request_id) = answered.unzip();
+            Error::UnexpectedAnswer { status, request_id: request_id.flatten() }
         }
     }
 }

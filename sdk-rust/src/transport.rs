@@ -1,11 +1,14 @@
 //! What happens around every request of the generated client: the token before it, repetition where that is safe.
 
 use crate::auth::{Credential, TokenCache};
+use crate::error::{Error, Result, convert, header};
 use crate::generated::Client as Generated;
 use http_body_util::Limited;
-use progenitor_client::{ClientHooks, ClientInfo, Error as Raw, OperationInfo};
+use progenitor_client::{ClientHooks, ClientInfo, Error as Raw, OperationInfo, ResponseValue};
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Body, Method, Request, Response, StatusCode};
+use std::cell::RefCell;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,43 +28,111 @@ const MAX_ANSWER: usize = 256 * 1024 * 1024;
 /// Longer than this a caller would rather know.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-impl ClientHooks<Arc<Transport>> for Generated {
-    async fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
-        let transport = self.inner();
-        let Some(credential) = &transport.credential else { return Ok(()) };
-        if keepward_api::PUBLIC.contains(&info.operation_id) {
-            return Ok(());
-        }
+/// What one call leaves behind that the generated client has no room for.
+#[derive(Default)]
+struct Kept {
+    /// Why there was no token.
+    failure: Option<Error>,
+    /// Status and request id of the last answer.
+    answered: Option<(u16, Option<String>)>,
+}
+
+tokio::task_local! {
+    static KEPT: RefCell<Kept>;
+}
+
+/// Sends a call of the generated client and answers its body, or this crate's error.
+pub(crate) async fn send<T>(call: impl Future<Output = Result<ResponseValue<T>, Raw<()>>>) -> Result<T> {
+    let kept = async {
+        let outcome = call.await;
+        (outcome, KEPT.with(RefCell::take))
+    };
+    let (outcome, kept) = KEPT.scope(RefCell::default(), kept).await;
+    match (outcome, kept.failure) {
+        (Ok(answer), _) => Ok(answer.into_inner()),
+        (Err(_), Some(failure)) => Err(failure),
+        (Err(error), None) => Err(convert(error, kept.answered).await),
+    }
+}
+
+impl Transport {
+    /// Gives a request its token.
+    async fn authorize(&self, client: &Generated, request: &mut Request) -> Result<()> {
+        let Some(credential) = &self.credential else { return Ok(()) };
         // Fetching a token calls a public operation, so this goes one level deep; boxed, since the type would be infinite.
-        let token = Box::pin(transport.tokens.token(self, credential)).await.map_err(retype)?;
+        let token = Box::pin(self.tokens.token(client, credential)).await?;
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-            .map_err(|_| Raw::Custom("a token must be ASCII without control characters".to_owned()))?;
+            .map_err(|_| Error::Configuration("a token must be ASCII without control characters".to_owned()))?;
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
         Ok(())
     }
+}
 
-    async fn exec(&self, request: Request, _: &OperationInfo) -> reqwest::Result<Response> {
+impl ClientHooks<Arc<Transport>> for Generated {
+    async fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
+        if keepward_api::PUBLIC.contains(&info.operation_id) {
+            return Ok(());
+        }
+        self.inner().authorize(self, request).await.map_err(|error| {
+            let text = error.to_string();
+            // Outside of `send` there is nobody to take it: the text has to do.
+            let _ = KEPT.try_with(|kept| kept.borrow_mut().failure = Some(error));
+            Raw::Custom(text)
+        })
+    }
+
+    async fn exec(&self, request: Request, info: &OperationInfo) -> reqwest::Result<Response> {
         let transport = self.inner();
         let mut request = request;
-        let mut tries = 0;
+        let (mut tries, mut has_new_token) = (0, matches!(transport.credential, None | Some(Credential::Token(_))));
         loop {
-            let again = if tries < transport.max_retries { request.try_clone() } else { None };
-            let is_get = request.method() == Method::GET;
+            let again = request.try_clone();
+            let safety = Safety::of(info.operation_id, request.method());
             let sent = request.headers().get(AUTHORIZATION).cloned();
             let outcome = self.client().execute(request).await.map(bounded);
+            let answer = outcome.as_ref().ok().map(|answer| (answer.status().as_u16(), header(answer, "x-request-id")));
+            let _ = KEPT.try_with(|kept| kept.borrow_mut().answered = answer);
+            let Some(mut again) = again else { return outcome };
             if let Ok(response) = &outcome
                 && response.status() == StatusCode::UNAUTHORIZED
                 && let Some(refused) = sent.as_ref().and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
             {
                 transport.tokens.forget(refused).await;
+                // Whoever comes with another token was not heard yet.
+                if safety == Safety::Never || has_new_token || transport.authorize(self, &mut again).await.is_err() {
+                    return outcome;
+                }
+                has_new_token = true;
+                request = again;
+                continue;
             }
-            let (Some(again), Some(pause)) = (again, pause_before_retry(&outcome, is_get, tries)) else {
-                return outcome;
-            };
+            let pause = if tries < transport.max_retries { pause_before_retry(&outcome, safety, tries) } else { None };
+            let Some(pause) = pause else { return outcome };
             tokio::time::sleep(pause).await;
             request = again;
             tries += 1;
+        }
+    }
+}
+
+/// When a request may go out again although somebody may have acted on it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Safety {
+    /// It changes nothing, or what it makes is not missed: another token.
+    Always,
+    /// Each answer may be one of few that are left, and is spent even if nobody gets it: not where it may have been given.
+    Refused,
+    Never,
+}
+
+impl Safety {
+    fn of(operation: &str, method: &Method) -> Self {
+        match operation {
+            "secret_get" | "share_access" => Self::Refused,
+            "auth_agent_token" | "auth_api_key_token" | "auth_token" => Self::Always,
+            _ if method == Method::GET => Self::Always,
+            _ => Self::Never,
         }
     }
 }
@@ -73,21 +144,28 @@ fn bounded(response: Response) -> Response {
 }
 
 /// How long to wait before the same request may go out again; `None` where it may not.
-fn pause_before_retry(outcome: &reqwest::Result<Response>, is_get: bool, tries: u32) -> Option<Duration> {
+fn pause_before_retry(outcome: &reqwest::Result<Response>, safety: Safety, tries: u32) -> Option<Duration> {
     let backoff = FIRST_PAUSE.saturating_mul(1 << tries.min(10)).min(LONGEST_PAUSE);
     match outcome {
         // Never left this machine: safe whatever it is.
         Err(error) if error.is_connect() => Some(jitter(backoff)),
-        Err(_) if is_get => Some(jitter(backoff)),
-        Ok(response) if is_get && matches!(response.status().as_u16(), 429 | 502 | 503 | 504) => {
-            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        Err(_) if safety == Safety::Always => Some(jitter(backoff)),
+        Ok(response) => {
+            let may = match response.status().as_u16() {
+                429 | 503 => safety != Safety::Never,
+                // From somebody in between, who may have lost an answer.
+                502 | 504 => safety == Safety::Always,
+                _ => false,
+            };
+            let asked = header(response, RETRY_AFTER.as_str()).and_then(|value| value.parse().ok());
             match asked.map(Duration::from_secs) {
+                _ if !may => None,
                 Some(asked) if asked > LONGEST_RETRY_AFTER => None,
                 Some(asked) => Some(asked + jitter(FIRST_PAUSE)),
                 None => Some(jitter(backoff)),
             }
         }
-        _ => None,
+        Err(_) => None,
     }
 }
 
@@ -97,19 +175,4 @@ fn jitter(pause: Duration) -> Duration {
     // Without randomness the pause is just not spread.
     let _ = getrandom::fill(&mut random);
     pause.mul_f64(0.5 + f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX) / 2.0)
-}
-
-/// The error of the token's fetch is this request's.
-fn retype<E>(error: Raw<()>) -> Raw<E> {
-    match error {
-        Raw::InvalidRequest(text) => Raw::InvalidRequest(text),
-        Raw::CommunicationError(error) => Raw::CommunicationError(error),
-        Raw::InvalidUpgrade(error) => Raw::InvalidUpgrade(error),
-        Raw::ResponseBodyError(error) => Raw::ResponseBodyError(error),
-        Raw::UnexpectedResponse(response) => Raw::UnexpectedResponse(response),
-        Raw::Custom(text) => Raw::Custom(text),
-        Raw::InvalidResponsePayload(body, error) => Raw::InvalidResponsePayload(body, error),
-        // The document gives no operation an error of its own.
-        Raw::ErrorResponse(_) => Raw::Custom("an answer that is not Keepward's".to_owned()),
-    }
 }

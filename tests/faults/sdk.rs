@@ -87,6 +87,7 @@ async fn what_is_not_ours_is_an_error_without_its_body() {
         let vault = keepward::VaultId(uuid::Uuid::nil());
         let error = script.client().secrets().get(vault, "a").await.unwrap_err();
         assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
+        assert_eq!(error.status().map(|status| status.to_string()).as_deref(), status.split(' ').next());
     }
     let script = Script::run(&["HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"]);
     assert!(matches!(script.client().vaults().list().await, Err(Error::Connection { .. })));
@@ -153,8 +154,67 @@ async fn a_client_goes_on_after_its_token_was_revoked() {
     let agent = organisation.as_agent(&key);
     agent.agents().me().await.unwrap();
     agent.auth().revoke().await.unwrap();
-    assert_eq!(agent.agents().me().await.unwrap_err().status(), Some(401));
+    // A read has another token fetched; what may change something is not sent twice.
     agent.agents().me().await.unwrap();
+    agent.auth().revoke().await.unwrap();
+    let vault = organisation.vault().await;
+    assert_eq!(agent.secrets().put(vault, "a", "v").await.unwrap_err().status(), Some(401));
+    assert_eq!(agent.secrets().put(vault, "a", "v").await.unwrap_err().status(), Some(403));
+}
+
+fn json(body: &str) -> String {
+    answer("200 OK", "Content-Type: application/json\r\n", body)
+}
+
+const TOKEN: &str = r#"{"access_token":"t1","token_type":"bearer","expires_in":3600}"#;
+
+/// A refused exchange is one exchange, however many wait for it.
+#[tokio::test]
+async fn who_waits_for_a_token_shares_the_failure() {
+    let unauthorized = answer("401 Unauthorized", "", r#"{"type":"about:blank","title":"x","status":401,"detail":"d"}"#);
+    let script = Script::run(&[&unauthorized]);
+    let client = Client::builder().base_url(&script.url).agent_key("ocv_x").build().unwrap();
+    let calls = (0..50).map(|_| client.vaults().list());
+    for outcome in futures_util::future::join_all(calls).await {
+        assert_eq!(outcome.unwrap_err().status(), Some(401));
+    }
+    assert_eq!(script.asked(), 1);
+    // Who comes later asks again.
+    assert_eq!(client.vaults().list().await.unwrap_err().status(), Some(401));
+    assert_eq!(script.asked(), 2);
+}
+
+/// An exchange that is told to come again does, whatever it is for.
+#[tokio::test]
+async fn an_exchange_is_repeated() {
+    let script = Script::run(&[&busy(), &busy(), &json(TOKEN), &json(r#"{"vaults":[]}"#)]);
+    let client = Client::builder().base_url(&script.url).agent_key("ocv_x").build().unwrap();
+    client.vaults().list().await.unwrap();
+    assert_eq!(script.asked(), 4);
+}
+
+/// An answer that may have been one of few is not asked for twice; a refusal is.
+#[tokio::test]
+async fn a_read_that_may_be_counted_is_repeated_after_refusals_only() {
+    let vault = keepward::VaultId(uuid::Uuid::nil());
+    for lost in [answer("502 Bad Gateway", "", ""), answer("504 Gateway Timeout", "", ""), String::new()] {
+        let script = Script::run(&[&lost]);
+        assert!(script.client().secrets().get(vault, "a").await.is_err());
+        assert_eq!(script.asked(), 1, "{lost}");
+        let script = Script::run(&[&lost, &json(r#"{"vaults":[]}"#)]);
+        assert!(script.client().vaults().list().await.is_ok(), "{lost}");
+    }
+    let script = Script::run(&[&busy()]);
+    assert!(script.client().secrets().get(vault, "a").await.is_err());
+    assert_eq!(script.asked(), 4);
+}
+
+#[tokio::test]
+async fn a_login_that_asks_for_more_says_so() {
+    let script = Script::run(&[&json(r#"{"mfa_required":true,"mfa_token":"m"}"#)]);
+    let client = Client::builder().base_url(&script.url).password("a@example.com", "p").build().unwrap();
+    let error = client.vaults().list().await.unwrap_err();
+    assert!(matches!(&error, Error::Login(text) if text.contains("second factor")), "{error:?}");
 }
 
 #[test]
@@ -163,12 +223,22 @@ fn what_a_builder_refuses() {
     for url in ["", "vault.example.com", "ftp://a", "http://user:pw@a", "http://a?x=1", "http://a#x"] {
         assert!(matches!(build(url), Err(Error::Configuration(_))), "{url}");
     }
-    assert!(build("http://127.0.0.1:1/").is_ok());
+    for url in ["http://127.0.0.1:1/", "http://127.0.0.1:1 ", "http://127.0.0.1:1/below/", "https://a"] {
+        assert!(build(url).is_ok(), "{url}");
+    }
     let both = Client::builder().base_url("http://a").agent_key("ocv_x").token("t").build();
     assert!(matches!(both, Err(Error::Configuration(_))));
     assert!(matches!(Client::builder().build(), Err(Error::Configuration(_))));
     let client = Client::builder().base_url("http://a").agent_key("ocv_hunter2").build().unwrap();
     assert!(!format!("{client:?}").contains("hunter2"), "debug prints nothing");
+}
+
+#[tokio::test]
+async fn a_path_of_the_base_url_is_kept() {
+    let script = Script::run(&[&json(r#"{"vaults":[]}"#)]);
+    let client = Client::builder().base_url(format!("{}/below/ ", script.url)).token("t").build().unwrap();
+    client.vaults().list().await.unwrap();
+    assert!(script.heads.lock().unwrap()[0].starts_with("GET /below/v1/vaults HTTP/1.1"));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Dict, Optional, Type, Union
 
 from . import _errors
 from ._async_resources import AsyncResources
-from ._model import UNSET
+from ._model import UNSET, sealed
 from ._native import Background, Connection, Secret
 from ._resources import Resources
 
@@ -51,11 +51,12 @@ class _Base:
         Raises:
             ValueError: No base URL, one that can't be right, or more than one credential.
         """
+        # Never variables of this frame as they are: tracebacks can show those.
+        agent_key, user_key, token, password = sealed(agent_key), sealed(user_key), sealed(token), sealed(password)
         if base_url is None:
             base_url = os.environ.get("KEEPWARD_URL")
         if agent_key is None and user_key is None and token is None and email is None and password is None:
-            # Never a variable of this frame as it is: tracebacks can show those.
-            agent_key = Secret(os.environ["KEEPWARD_AGENT_KEY"]) if "KEEPWARD_AGENT_KEY" in os.environ else None
+            agent_key = sealed(os.environ.get("KEEPWARD_AGENT_KEY"))
         self._connection = Connection(
             base_url=base_url,
             agent_key=agent_key,
@@ -178,6 +179,8 @@ def _raised(
     error: Type[_errors.KeepwardError]
     if kind == "timeout":
         error = _errors.Timeout
+    elif kind == "login":
+        error = _errors.Unauthorized
     elif kind == "connection":
         error = _errors.ConnectionFailed
     else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import decimal
 from typing import Any, ClassVar, Dict, FrozenSet, NoReturn, Tuple
 
+from ._native import Secret
+
 
 class Unset:
     """The type of `UNSET`."""
@@ -20,6 +22,11 @@ class Unset:
 
 UNSET = Unset()
 """Leaves a field as it is, where `None` would clear it."""
+
+
+def sealed(value: Any) -> Any:
+    """A text as a `Secret`, whatever else as it is."""
+    return Secret(value) if isinstance(value, str) else value
 
 
 class Model:

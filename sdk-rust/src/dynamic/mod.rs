@@ -38,7 +38,9 @@ impl Failure {
     fn of_argument(name: &str, error: &serde_json::Error) -> Self {
         let text = error.to_string();
         // A whole number that fits nowhere comes as one with a fraction.
-        let is_large = text.starts_with("invalid type: floating point") && text.contains(", expected i");
+        let number = text.strip_prefix("invalid type: floating point `").and_then(|rest| rest.split('`').next());
+        let is_whole = number.and_then(|number| number.parse::<f64>().ok()).is_some_and(|number| number.fract() == 0.0);
+        let is_large = is_whole && text.contains(", expected i");
         let is_type = text.starts_with("invalid type") && !is_large;
         match (is_type, text.rsplit_once(", expected ")) {
             (true, Some((_, expected))) => Self::Type(format!("`{name}`: expected {expected}")),

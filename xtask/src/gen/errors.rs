@@ -11,7 +11,7 @@ pub(super) const ERRORS: [ErrorClass; 10] = [
     ErrorClass {
         name: "Unauthorized",
         statuses: &[401],
-        doc: "401: no credential, or one that is not good (any more).",
+        doc: "401: no credential, or one that is not good (any more), or a login that asks for more.",
     },
     ErrorClass {
         name: "PaymentRequired",
@@ -25,7 +25,7 @@ pub(super) const ERRORS: [ErrorClass; 10] = [
     ErrorClass {
         name: "RateLimited",
         statuses: &[429],
-        doc: "429: too many calls; `retry_after` says for how long to wait.",
+        doc: "429: too many calls; the server says for how long to wait.",
     },
     ErrorClass {
         name: "ServerError",

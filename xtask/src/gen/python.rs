@@ -183,6 +183,12 @@ fn method(document: &Document, method: &Method<'_>, is_async: bool) -> Result<St
         .iter()
         .map(|argument| format!("\"{}\": {}", argument.name, identifier(&argument.name)))
         .collect();
+    // A text that must not be seen is no variable of this frame: tracebacks can show those.
+    let is_secret = |argument: &&Argument| argument.schema.get("format").and_then(Value::as_str) == Some("password");
+    for argument in method.arguments.iter().filter(is_secret) {
+        let name = identifier(&argument.name);
+        writeln!(text, "        {name} = sealed({name})")?;
+    }
     let call = format!("{wait}self._call(\"{}\", {{{}}})", operation.id, arguments.join(", "));
     match &answer {
         Some(answer) => write!(text, "        answer: {answer} = {call}\n        return answer\n")?,
@@ -218,7 +224,7 @@ pub(super) fn resources(document: &Document, resources: &[Resource<'_>], is_asyn
         false => ("Any, Callable, Dict, Iterator", "pages"),
     };
     let mut text = format!(
-        "{HEAD}\"\"\"What a client offers: one class a resource.\"\"\"\n\nfrom __future__ import annotations\n\nimport datetime\nimport decimal\nimport uuid\nfrom typing import {imports}, Mapping, Sequence\n\nfrom . import _models as models\nfrom ._model import UNSET, Unset\nfrom ._models import *\nfrom ._native import Secret\nfrom ._pages import {pages}\n"
+        "{HEAD}\"\"\"What a client offers: one class a resource.\"\"\"\n\nfrom __future__ import annotations\n\nimport datetime\nimport decimal\nimport uuid\nfrom typing import {imports}, Mapping, Sequence\n\nfrom . import _models as models\nfrom ._model import UNSET, Unset, sealed\nfrom ._models import *\nfrom ._native import Secret\nfrom ._pages import {pages}\n"
     );
     for resource in resources {
         write!(

@@ -13,8 +13,9 @@ use mirror::Mirror;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What every secret value of a run begins with, and what those of `tests/e2e/calls.json` are: nothing prints them.
-const SECRETS: [&str; 2] = ["sk-of-this-run", "sealed-sample"];
+/// What every secret value of a run begins with, what those of `tests/e2e/calls.json` and of the examples are, and how keys
+/// and tokens begin: nothing prints them.
+const SECRETS: [&str; 7] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2", "1ck_", "ocv_", "eyJ"];
 
 /// A server, and a place for packages and what they are installed into.
 pub(crate) struct Scene {
