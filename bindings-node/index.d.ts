@@ -68,7 +68,7 @@ export class KeepwardError extends Error {
   readonly retryAfter?: number
 }
 
-/** 401: no credential, or one that is not good (any more). */
+/** 401: no credential, or one that is not good (any more), or a login that asks for more. */
 export class Unauthorized extends KeepwardError {}
 
 /** 402: the plan's quota is used up, or the call is to be paid. */
@@ -86,7 +86,7 @@ export class Conflict extends KeepwardError {}
 /** 410: expired, deleted or used up. */
 export class Gone extends KeepwardError {}
 
-/** 429: too many calls; `retry_after` says for how long to wait. */
+/** 429: too many calls; the server says for how long to wait. */
 export class RateLimited extends KeepwardError {}
 
 /** 500 and above: the server's fault, or it does not have the operation yet. */

@@ -5,7 +5,7 @@ const KeepwardError = require('./error')
 
 const classes = { KeepwardError }
 
-/** 401: no credential, or one that is not good (any more). */
+/** 401: no credential, or one that is not good (any more), or a login that asks for more. */
 classes.Unauthorized = class Unauthorized extends KeepwardError {}
 
 /** 402: the plan's quota is used up, or the call is to be paid. */
@@ -23,7 +23,7 @@ classes.Conflict = class Conflict extends KeepwardError {}
 /** 410: expired, deleted or used up. */
 classes.Gone = class Gone extends KeepwardError {}
 
-/** 429: too many calls; `retry_after` says for how long to wait. */
+/** 429: too many calls; the server says for how long to wait. */
 classes.RateLimited = class RateLimited extends KeepwardError {}
 
 /** 500 and above: the server's fault, or it does not have the operation yet. */

@@ -171,7 +171,8 @@ const TOKEN: &str = r#"{"access_token":"t1","token_type":"bearer","expires_in":3
 /// A refused exchange is one exchange, however many wait for it.
 #[tokio::test]
 async fn who_waits_for_a_token_shares_the_failure() {
-    let unauthorized = answer("401 Unauthorized", "", r#"{"type":"about:blank","title":"x","status":401,"detail":"d"}"#);
+    let unauthorized =
+        answer("401 Unauthorized", "", r#"{"type":"about:blank","title":"x","status":401,"detail":"d"}"#);
     let script = Script::run(&[&unauthorized]);
     let client = Client::builder().base_url(&script.url).agent_key("ocv_x").build().unwrap();
     let calls = (0..50).map(|_| client.vaults().list());

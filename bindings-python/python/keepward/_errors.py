@@ -9,7 +9,7 @@ from ._error import KeepwardError
 
 
 class Unauthorized(KeepwardError):
-    """401: no credential, or one that is not good (any more)."""
+    """401: no credential, or one that is not good (any more), or a login that asks for more."""
 
 
 class PaymentRequired(KeepwardError):
@@ -33,7 +33,7 @@ class Gone(KeepwardError):
 
 
 class RateLimited(KeepwardError):
-    """429: too many calls; `retry_after` says for how long to wait."""
+    """429: too many calls; the server says for how long to wait."""
 
 
 class ServerError(KeepwardError):

@@ -9,7 +9,7 @@ import uuid
 from typing import Any, Callable, Dict, Iterator, Mapping, Sequence
 
 from . import _models as models
-from ._model import UNSET, Unset
+from ._model import UNSET, Unset, sealed
 from ._models import *
 from ._native import Secret
 from ._pages import pages
@@ -36,6 +36,7 @@ class Auth:
 
         `POST /v1/auth/signup`
         """
+        password = sealed(password)
         answer: models.SignupResponse = self._call("auth_signup", {"email": email, "password": password, "display_name": display_name})
         return answer
 
@@ -50,6 +51,7 @@ class Auth:
 
         `POST /v1/auth/token`
         """
+        password = sealed(password)
         answer: models.LoginResponse = self._call("auth_token", {"email": email, "password": password})
         return answer
 
@@ -78,6 +80,8 @@ class Auth:
 
         `POST /v1/auth/agent-token`
         """
+        api_key = sealed(api_key)
+        client_assertion = sealed(client_assertion)
         answer: models.AgentTokenResponse = self._call("auth_agent_token", {"agent_id": agent_id, "api_key": api_key, "client_assertion": client_assertion, "format": format})
         return answer
 
@@ -91,6 +95,7 @@ class Auth:
 
         `POST /v1/auth/api-key-token`
         """
+        api_key = sealed(api_key)
         answer: models.TokenResponse = self._call("auth_api_key_token", {"api_key": api_key})
         return answer
 
@@ -105,6 +110,7 @@ class Auth:
 
         `POST /v1/auth/refresh`
         """
+        refresh_token = sealed(refresh_token)
         self._call("auth_refresh", {"refresh_token": refresh_token})
 
     def verify_email(
@@ -117,6 +123,7 @@ class Auth:
 
         `POST /v1/auth/verify-email`
         """
+        token = sealed(token)
         answer: models.TokenResponse = self._call("auth_verify_email", {"token": token})
         return answer
 
@@ -130,6 +137,7 @@ class Auth:
 
         `POST /v1/auth/google`
         """
+        id_token = sealed(id_token)
         answer: models.LoginResponse = self._call("auth_google", {"id_token": id_token})
         return answer
 
@@ -206,6 +214,8 @@ class Account:
 
         `POST /v1/auth/change-password`
         """
+        current_password = sealed(current_password)
+        new_password = sealed(new_password)
         self._call("account_change_password", {"current_password": current_password, "new_password": new_password})
 
 
@@ -254,6 +264,7 @@ class Mfa:
 
         `POST /v1/auth/mfa/verify-setup`
         """
+        code = sealed(code)
         answer: models.MfaVerifySetupResponse = self._call("mfa_verify_setup", {"code": code})
         return answer
 
@@ -272,6 +283,8 @@ class Mfa:
 
         `POST /v1/auth/mfa/verify`
         """
+        code = sealed(code)
+        mfa_token = sealed(mfa_token)
         answer: models.TokenResponse = self._call("mfa_verify", {"code": code, "mfa_token": mfa_token})
         return answer
 
@@ -287,6 +300,8 @@ class Mfa:
 
         `DELETE /v1/auth/mfa`
         """
+        code = sealed(code)
+        password = sealed(password)
         self._call("mfa_disable", {"code": code, "password": password})
 
 
@@ -328,6 +343,7 @@ class Devices:
 
         `POST /v1/auth/device/token`
         """
+        device_code = sealed(device_code)
         answer: models.DeviceTokenResponse = self._call("device_token", {"device_code": device_code, "grant_type": grant_type})
         return answer
 
@@ -562,6 +578,8 @@ class Cmek:
 
         `POST /v1/vaults/{vault_id}/cmek-rotate`
         """
+        x_cmek_old_key = sealed(x_cmek_old_key)
+        x_cmek_new_key = sealed(x_cmek_new_key)
         answer: models.CmekRotationJobResponse = self._call("cmek_rotate", {"vault_id": vault_id, "x_cmek_old_key": x_cmek_old_key, "x_cmek_new_key": x_cmek_new_key, "new_fingerprint": new_fingerprint})
         return answer
 
@@ -638,6 +656,7 @@ class Secrets:
 
         `PUT /v1/vaults/{vault_id}/secrets/{path}`
         """
+        value = sealed(value)
         answer: models.SecretMetadataResponse = self._call("secret_put", {"vault_id": vault_id, "path": path, "value": value, "type": type, "metadata": metadata, "expires_at": expires_at, "rotation_policy": rotation_policy, "max_access_count": max_access_count})
         return answer
 
@@ -1225,6 +1244,7 @@ class Shares:
 
         `POST /v1/secrets/{secret_id}/share`
         """
+        passphrase = sealed(passphrase)
         answer: models.ShareResponse = self._call("share_create", {"secret_id": secret_id, "recipient_type": recipient_type, "expires_at": expires_at, "recipient_id": recipient_id, "email": email, "permissions": permissions, "max_access_count": max_access_count, "passphrase": passphrase, "ip_allowlist": ip_allowlist})
         return answer
 
@@ -1245,6 +1265,8 @@ class Shares:
 
         `GET /v1/share/{share_id}`
         """
+        x_share_passphrase = sealed(x_share_passphrase)
+        passphrase = sealed(passphrase)
         answer: models.SharedSecretResponse = self._call("share_access", {"share_id": share_id, "x_share_passphrase": x_share_passphrase, "passphrase": passphrase})
         return answer
 
@@ -1712,6 +1734,7 @@ class Admin:
 
         `PUT /v1/admin/settings/{key}`
         """
+        value = sealed(value)
         answer: models.SettingResponse = self._call("admin_setting_put", {"key": key, "value": value})
         return answer
 
