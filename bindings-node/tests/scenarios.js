@@ -79,7 +79,12 @@ async function run(scenario) {
       continue
     }
     const times = step.times ?? 1
-    const answers = await Promise.all(Array.from({ length: times }, () => call(clients[step.as], step, names)))
+    // From when to when they begin, one after the other.
+    const pause = (number) => new Promise((resolve) => setTimeout(resolve, ((step.spread_seconds ?? 0) * 1000 * number) / times))
+    const answers = await Promise.all(Array.from({ length: times }, async (_, number) => {
+      await pause(number)
+      return call(clients[step.as], step, names)
+    }))
     for (const [name, path] of Object.entries(step.bind ?? {})) names[name] = at(answers[0], path)
     count += times
   }

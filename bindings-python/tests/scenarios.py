@@ -86,11 +86,17 @@ async def run(kind, scenario):
             await asyncio.sleep(step["pause_seconds"])
             continue
         client, times = clients[step["as"]], step.get("times", 1)
+
+        async def later(number, client=client, step=step, times=times):
+            # From when to when they begin, one after the other.
+            await asyncio.sleep(step.get("spread_seconds", 0) * number / times)
+            return await call(client, step, names)
+
         if kind is keepward.AsyncClient:
-            answers = await asyncio.gather(*(call(client, step, names) for _ in range(times)))
+            answers = await asyncio.gather(*(later(number) for number in range(times)))
         else:
             with concurrent.futures.ThreadPoolExecutor(times) as pool:
-                answers = list(pool.map(lambda _: asyncio.run(call(client, step, names)), range(times)))
+                answers = list(pool.map(lambda number: asyncio.run(later(number)), range(times)))
         for name, path in step.get("bind", {}).items():
             names[name] = at(answers[0], path)
         count += times

@@ -131,7 +131,14 @@ async fn run(scenario: &Value, mirror: &Mirror) {
             continue;
         }
         let (who, operation) = (step["as"].as_str().unwrap(), step["call"].as_str().unwrap());
-        let calls = (0..step["times"].as_u64().unwrap_or(1)).map(|_| called(&clients[who], operation, &with));
+        let times = step["times"].as_u64().unwrap_or(1);
+        // From when to when they begin, one after the other.
+        let spread = Duration::from_secs_f64(step["spread_seconds"].as_f64().unwrap_or(0.0));
+        let (client, with) = (&clients[who], &with);
+        let calls = (0..times).map(|n| async move {
+            tokio::time::sleep(spread.mul_f64(n as f64 / times as f64)).await;
+            called(client, operation, with).await
+        });
         let mut first = None;
         for outcome in join_all(calls).await {
             let answer = match outcome {

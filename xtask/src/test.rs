@@ -1,7 +1,8 @@
 //! `cargo xtask test`: builds, starts what a run needs, hands its address to every test; once on each database.
 
-use crate::run::{Profile, Stage, build, cargo};
+use crate::run::{Profile, Stage, build, cargo, target_folder};
 use anyhow::{Result, bail};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// `filter` goes to the test runner as it is.
@@ -13,11 +14,13 @@ pub(crate) fn test(filter: &[&str]) -> Result<()> {
     let runs: [(&str, &[&str]); 3] =
         [("sqlite", &[]), ("postgres", &["contract", "routes", "faults"]), ("pair", &["contract", "routes"])];
     get_packages()?;
+    let prometheus = get_prometheus()?.display().to_string();
     for (stage, binaries) in runs {
         println!("== tests on {stage}");
         // What every test together makes the shared servers ask is explained when the run ends.
         let explain: &[&str] = if filter.is_empty() && stage != "pair" { &["explain"] } else { &[] };
-        let stage = Stage::set(Profile::Dev, &binary, &[&[stage], explain].concat())?;
+        let mut stage = Stage::set(Profile::Dev, &binary, &[&[stage], explain].concat())?;
+        stage.environment.push(("KEEPWARD_TEST_PROMETHEUS".to_owned(), prometheus.clone()));
         let mut arguments: Vec<String> = match has_nextest {
             true => ["nextest", "run", "--locked", "--workspace", "--no-fail-fast"].map(str::to_owned).into(),
             false => ["test", "--locked", "--workspace"].map(str::to_owned).into(),
@@ -64,4 +67,32 @@ pub(crate) fn get_packages() -> Result<()> {
         (false, _) => bail!("the tests need PostgreSQL's `initdb`: install PostgreSQL 13 or later"),
         (_, false) => bail!("the tests need libfaketime: install the package faketime"),
     }
+}
+
+/// Prometheus: the one on the path, or Debian's, unpacked into the target folder; installed, it would be a service.
+fn get_prometheus() -> Result<PathBuf> {
+    if Command::new("prometheus").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return Ok("prometheus".into());
+    }
+    let folder = target_folder().join("tools");
+    let program = folder.join("usr/bin/prometheus");
+    if !program.exists() {
+        println!("== getting Prometheus for the tests");
+        std::fs::create_dir_all(&folder)?;
+        let run = |program: &str, arguments: &[&str]| {
+            let status = Command::new(program).args(arguments).current_dir(&folder).status();
+            status.is_ok_and(|status| status.success())
+        };
+        let download = || run("apt-get", &["download", "-qq", "prometheus"]);
+        let got = download() || (run("apt-get", &["update", "-qq"]) && download());
+        let file = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.file_name()).find(|name| {
+            let name = name.to_string_lossy();
+            name.starts_with("prometheus_") && name.ends_with(".deb")
+        });
+        let unpacked = file.is_some_and(|file| run("dpkg", &["-x", &file.to_string_lossy(), "."]));
+        if !got || !unpacked || !program.exists() {
+            bail!("the tests need Prometheus: install it, so that `prometheus` is on the path");
+        }
+    }
+    Ok(program)
 }

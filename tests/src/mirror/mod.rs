@@ -294,25 +294,27 @@ impl State {
     }
 
     async fn renew(&self, operation: &Operation, request: &Sent) -> Answer {
-        tokio::time::sleep(FLIGHT).await;
         let mut answer = CALLS[&operation.id]["answer"].clone();
-        let mut tokens = self.tokens.lock().unwrap();
         if operation.id == "auth_agent_token" {
+            tokio::time::sleep(FLIGHT).await;
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
             let key = body["api_key"].as_str().unwrap_or_default();
+            let mut tokens = self.tokens.lock().unwrap();
             let number = tokens.entry(key.to_owned()).or_default();
             *number += 1;
             answer["access_token"] = json!(format!("{number}-of-{key}"));
             answer["expires_in"] = json!(TOKEN_SECONDS);
         } else {
+            // As it comes: it may be renewed while this call is in flight.
             let bearer = request.header("authorization").unwrap_or_default();
             let (number, key) = bearer.trim_start_matches("Bearer ").split_once("-of-").unwrap_or_default();
-            let last = tokens.get(key).copied().unwrap_or_default();
+            let last = self.tokens.lock().unwrap().get(key).copied().unwrap_or_default();
             if number != last.to_string() {
                 self.find("request", request, vec!["a token that was renewed".to_owned()]);
                 return problem(401);
             }
             answer["version"] = json!(last);
+            tokio::time::sleep(FLIGHT).await;
         }
         made(200, "application/json", answer.to_string())
     }

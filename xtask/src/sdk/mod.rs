@@ -13,9 +13,11 @@ use mirror::Mirror;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What every secret value of a run begins with, what those of `tests/e2e/calls.json` and of the examples are, and how keys
-/// and tokens begin: nothing prints them.
-const SECRETS: [&str; 7] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2", "1ck_", "ocv_", "eyJ"];
+/// What every secret value of a run begins with, and what those of `tests/e2e/calls.json` and of the examples are: nothing
+/// prints them.
+const SECRETS: [&str; 4] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2"];
+/// How keys and tokens begin, and more characters than a key's public prefix has.
+const KEYS: ([&str; 3], usize) = (["ocv_", "1ck_", "eyJ"], 30);
 
 /// A server, and a place for packages and what they are installed into.
 pub(crate) struct Scene {
@@ -50,6 +52,7 @@ impl Scene {
         for secret in SECRETS {
             ensure!(!printed.contains(secret), "{command:?} prints a secret ({secret}): see {printed}");
         }
+        ensure!(!shows_key(&printed), "{command:?} prints a key or a token: see {printed}");
         println!("{}: {} lines printed, no secret among them", name_of(command), printed.lines().count());
         Ok(())
     }
@@ -59,6 +62,13 @@ impl Scene {
         println!("== {} in {}", name_of(command), command.get_current_dir().unwrap_or(Path::new(".")).display());
         run(command.env("KEEPWARD_URL", &self.server.url))
     }
+}
+
+/// Whether a whole key or token stands in a text.
+fn shows_key(text: &str) -> bool {
+    let (beginnings, length) = KEYS;
+    let is_long = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).count();
+    beginnings.iter().any(|beginning| text.split(beginning).skip(1).any(|rest| is_long(rest) >= length))
 }
 
 /// The last argument of a command, as its user calls it.
@@ -132,4 +142,17 @@ fn quiet(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdout(Stdio::null());
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_no_key() {
+        assert!(!shows_key("key_prefix='1ck_M0Z01TAx', ocv_no_such_key eyJ"));
+        for beginning in KEYS.0 {
+            assert!(shows_key(&format!("key {beginning}{} and more", "aB3_-".repeat(7))));
+        }
+    }
 }
