@@ -71,6 +71,7 @@ impl Transport {
 
 impl ClientHooks<Arc<Transport>> for Generated {
     async fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
+        let _ = KEPT.try_with(RefCell::take);
         if keepward_api::PUBLIC.contains(&info.operation_id) {
             return Ok(());
         }
@@ -121,7 +122,8 @@ impl ClientHooks<Arc<Transport>> for Generated {
 enum Safety {
     /// It changes nothing, or what it makes is not missed: another token.
     Always,
-    /// Each answer may be one of few that are left, and is spent even if nobody gets it: not where it may have been given.
+    /// Each answer may be one of few that are left, and is spent even if nobody gets it: only where it was surely refused.
+    /// A 503 is no such word: the server says it, too, where it does not know what became of a commit.
     Refused,
     Never,
 }
@@ -152,9 +154,8 @@ fn pause_before_retry(outcome: &reqwest::Result<Response>, safety: Safety, tries
         Err(_) if safety == Safety::Always => Some(jitter(backoff)),
         Ok(response) => {
             let may = match response.status().as_u16() {
-                429 | 503 => safety != Safety::Never,
-                // From somebody in between, who may have lost an answer.
-                502 | 504 => safety == Safety::Always,
+                429 => safety != Safety::Never,
+                502..=504 => safety == Safety::Always,
                 _ => false,
             };
             let asked = header(response, RETRY_AFTER.as_str()).and_then(|value| value.parse().ok());

@@ -78,7 +78,8 @@ impl App {
             }
         };
         let is_new = Keyring::is_new(&database.readers()).await?;
-        if is_new && how == Open::Beside {
+        // A first start that is still making keys has made the check value first, and this one's last.
+        if how == Open::Beside && (is_new || !Keyring::is_whole(&database.readers()).await?) {
             return Err(Error::internal("this database has no keys yet: start the server, or run `migrate`, first"));
         }
         if is_new && !Keyring::has_begun(&database.readers()).await? {

@@ -100,19 +100,25 @@ impl Prometheus {
             "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: keepward, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
         std::fs::write(folder.join("prometheus.yml"), settings).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(program);
-        command.arg(format!("--config.file={}", folder.join("prometheus.yml").display()));
-        command.arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()));
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let http = Http::new(&format!("http://127.0.0.1:{port}"));
         let bound = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < bound, "Prometheus does not listen");
-            std::thread::sleep(Duration::from_millis(20));
+        loop {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut command = Command::new(&program);
+            command.arg(format!("--config.file={}", folder.join("prometheus.yml").display()));
+            command.arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()));
+            command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+            let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let mut prometheus = Self { http: Http::new(&format!("http://127.0.0.1:{port}")), child };
+            // It ends by itself where somebody else has taken the port since.
+            while prometheus.child.try_wait().unwrap().is_none() {
+                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return prometheus;
+                }
+                assert!(Instant::now() < bound, "Prometheus does not listen");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            assert!(Instant::now() < bound, "Prometheus does not start");
         }
-        Self { http, child }
     }
 
     /// Whether a query has an answer with numbers in it.

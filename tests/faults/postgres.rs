@@ -3,7 +3,7 @@
 use crate::acknowledged::{self, Writers, kills};
 use keepward::types::PolicyPermission::Read;
 use keepward_tests::{Cluster, Durability, Front, Http, Organisation, OwnServer, Paused, builder, is_postgres};
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -86,6 +86,10 @@ async fn a_database_that_can_not_be_used_is_refused_with_the_reason() {
         let said = beside(&empty);
         assert!(said.contains("no keys yet"), "{said}");
     }
+    let database = Database::connect(&empty).await.unwrap();
+    const TABLES: &str = "SELECT 1 AS one FROM pg_tables WHERE schemaname = 'public'";
+    let tables = database.query_all_raw(Statement::from_string(DbBackend::Postgres, TABLES)).await.unwrap();
+    assert!(tables.is_empty(), "a command has made tables");
     run(&newer, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m0002_audit_by_time', 0)").await;
     run(&newer, "ALTER DATABASE newer SET default_transaction_read_only = on").await;
     let said = refusal(&newer, &[]);

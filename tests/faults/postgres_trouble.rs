@@ -149,10 +149,19 @@ async fn a_read_that_is_never_answered_is_given_up() {
     // connection that was good.
     let reads = (0..32).map(|_| organisation.http.get(&path, &organisation.owner_token));
     assert!(join_all(reads).await.iter().all(|read| read.status == 200));
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    assert_eq!(organisation.http.get(&path, key.expose()).await.status, 200);
     let paused = cluster.pause();
-    let (read, written) =
-        tokio::join!(organisation.http.get(&path, &organisation.owner_token), put(&organisation, vault, "b"));
-    assert!(is_told_to_come_again(&read) && is_told_to_come_again(&written), "{read:?} {written:?}");
+    // Through every kind of connection: of lookups, of the pool, of the writer.
+    let (read, written, listed, keyed) = tokio::join!(
+        organisation.http.get(&path, &organisation.owner_token),
+        put(&organisation, vault, "b"),
+        organisation.http.get("/v1/audit/events", &organisation.owner_token),
+        organisation.http.get(&path, key.expose()),
+    );
+    for answer in [read, written, listed, keyed] {
+        assert!(is_told_to_come_again(&answer), "{answer:?}");
+    }
     drop(paused);
     wait_for_health(&server.url, "healthy").await;
     assert_eq!(organisation.http.get(&path, &organisation.owner_token).await.status, 200);

@@ -90,7 +90,10 @@ fn load(stage: &str, duration: Duration) -> Result<()> {
         let metrics = match server.metrics() {
             Ok(metrics) => metrics,
             Err(_) if load.try_wait()?.is_some() => break,
-            Err(error) => return Err(error.context("the server's metrics")),
+            Err(error) => {
+                let _ = (load.kill(), load.wait());
+                return Err(error.context("the server's metrics"));
+            }
         };
         let of = |name: &str| value(&metrics, name);
         let now = (of("keepward_commit_wait_seconds_sum"), of("keepward_commit_wait_seconds_count"));

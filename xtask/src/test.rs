@@ -83,6 +83,12 @@ fn get_prometheus() -> Result<PathBuf> {
             let status = Command::new(program).args(arguments).current_dir(&folder).status();
             status.is_ok_and(|status| status.success())
         };
+        // Of another version, perhaps, or half of it.
+        for entry in
+            std::fs::read_dir(&folder)?.flatten().filter(|entry| entry.path().extension() == Some("deb".as_ref()))
+        {
+            std::fs::remove_file(entry.path())?;
+        }
         let download = || run("apt-get", &["download", "-qq", "prometheus"]);
         let got = download() || (run("apt-get", &["update", "-qq"]) && download());
         let file = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.file_name()).find(|name| {

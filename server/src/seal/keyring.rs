@@ -70,6 +70,11 @@ impl Keyring {
         Ok(meta::Entity::find_by_id(CHECK_VALUE.to_owned()).one(connection).await?.is_none())
     }
 
+    /// Whether there is a key for every purpose: [`Self::open`] then makes none.
+    pub async fn is_whole(connection: &impl ConnectionTrait) -> Result<bool> {
+        Ok(!records(connection, SigningPurpose::AuditHead.word()).await?.is_empty())
+    }
+
     /// Whether the making of keys has begun; a first start that was killed then goes on with the next.
     pub async fn has_begun(connection: &impl ConnectionTrait) -> Result<bool> {
         Ok(meta::Entity::find_by_id(BEGUN.to_owned()).one(connection).await?.is_some())

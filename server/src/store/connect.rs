@@ -14,6 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::RwLock;
 
+/// A little more than what PostgreSQL itself gives a statement.
+const READ_TIME: Duration = Duration::from_secs(32);
+/// How long a goodbye may take: nobody may be there to say it to.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+async fn close(connection: &DatabaseConnection) {
+    match tokio::time::timeout(CLOSE_TIME, connection.close_by_ref()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "closing a connection"),
+        Err(_) => tracing::warn!("a connection does not close"),
+    }
+}
+
 /// Where the data is.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
@@ -63,10 +76,8 @@ pub struct StartLock {
 
 impl StartLock {
     pub async fn release(self) {
-        if let Some(connection) = self.connection
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "closing the connection of the start");
+        if let Some(connection) = self.connection {
+            close(&connection).await;
         }
     }
 }
@@ -127,10 +138,9 @@ impl Database {
     /// Gives the writer's connection up: after a failed transaction its state can't be trusted. SQLite may have undone the
     /// transaction by itself while sqlx still counts it as open; what is "committed" after that would be a savepoint.
     pub(super) async fn give_up_writer(&self) {
-        if let Some(broken) = self.writer.write().await.take()
-            && let Err(error) = broken.close_by_ref().await
-        {
-            tracing::warn!(%error, "closing a broken connection");
+        let broken = self.writer.write().await.take();
+        if let Some(broken) = broken {
+            close(&broken).await;
         }
     }
 
@@ -154,7 +164,15 @@ impl Database {
         }
     }
 
-    /// For statements that change nothing.
+    /// Waits for statements on the readers' connections, as long as the database answers at all.
+    pub async fn read<T>(&self, asking: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.unless_lost(tokio::time::timeout(READ_TIME, asking)).await {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) | None => Err(Error::unavailable("the database does not answer")),
+        }
+    }
+
+    /// For statements that change nothing; whoever serves a request waits for them in [`Self::read`].
     pub fn readers(&self) -> DatabaseConnection {
         self.link.readers()
     }
@@ -187,9 +205,7 @@ impl Database {
     pub async fn close(&self) {
         let writer = self.writer.write().await.take();
         for connection in [Some(self.readers()), writer].into_iter().flatten() {
-            if let Err(error) = connection.close_by_ref().await {
-                tracing::warn!(%error, "closing the database");
-            }
+            close(&connection).await;
         }
     }
 }

@@ -61,7 +61,15 @@ async fn watch(link: Weak<Link>, url: PostgresUrl) {
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
         let Some(link) = link.upgrade() else { return };
-        match tokio::time::timeout(LOOK, look(&mut connection, &url)).await {
+        let looked = match tokio::time::timeout(LOOK, look(&mut connection, &url)).await {
+            // One connection may end by itself: only another one tells.
+            Ok(Err(_)) => {
+                connection = None;
+                tokio::time::timeout(LOOK, look(&mut connection, &url)).await
+            }
+            looked => looked,
+        };
+        match looked {
             Ok(Ok(())) if is_there => continue,
             Ok(Ok(())) => {
                 if let Ok(readers) = postgres::connect_readers(&url).await {
@@ -71,10 +79,11 @@ async fn watch(link: Weak<Link>, url: PostgresUrl) {
                 }
                 continue;
             }
-            // It is there, and says no: too many connections, this one ended, or not ready yet.
-            Ok(Err(sqlx::Error::Database(_))) => connection = None,
+            // It is there, and says no: too many connections, or not ready yet.
+            Ok(Err(sqlx::Error::Database(_))) => {}
+            // What fails at once fails for everybody at once, and holds nobody.
+            Ok(Err(_)) if !is_there => {}
             Ok(Err(_)) | Err(_) => {
-                connection = None;
                 if is_there {
                     tracing::error!("the database does not answer");
                     is_there = false;
@@ -83,6 +92,7 @@ async fn watch(link: Weak<Link>, url: PostgresUrl) {
                 link.lost.notify_waiters();
             }
         }
+        connection = None;
     }
 }
 

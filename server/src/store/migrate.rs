@@ -1,21 +1,31 @@
 use super::connect::Database;
 use crate::error::{Error, Result};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
-use sea_orm_migration::MigratorTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm_migration::{MigratorTrait, SchemaManager};
 
 #[path = "../../migrations/mod.rs"]
 mod migrations;
 
+/// Where sea-orm keeps what was applied.
+const TABLE: &str = "seaql_migrations";
+
 /// How many migrations were applied; an older server refuses a newer schema.
 async fn applied(writer: &DatabaseConnection) -> Result<usize> {
-    // A database without that table has none.
-    let applied = migrations::Migrations::get_migration_models(writer).await.unwrap_or_default();
-    let known = migrations::Migrations::migrations();
-    if let Some(newer) = applied.iter().find(|a| !known.iter().any(|k| k.name() == a.version)) {
-        let text = format!("the database has the schema of a newer version ({}); start that version", newer.version);
-        return Err(Error::internal(text));
+    // Whoever makes the table where there is none is the migration itself.
+    if !SchemaManager::new(writer).has_table(TABLE).await? {
+        return Ok(0);
     }
-    Ok(applied.len())
+    let ask = Statement::from_string(writer.get_database_backend(), format!("SELECT version FROM {TABLE}"));
+    let known = migrations::Migrations::migrations();
+    let rows = writer.query_all_raw(ask).await?;
+    for row in &rows {
+        let version: String = row.try_get("", "version")?;
+        if !known.iter().any(|known| known.name() == version) {
+            let text = format!("the database has the schema of a newer version ({version}); start that version");
+            return Err(Error::internal(text));
+        }
+    }
+    Ok(rows.len())
 }
 
 /// Refuses a database whose schema is not this version's, and changes nothing: servers of another version may run on it.

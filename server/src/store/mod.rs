@@ -91,9 +91,10 @@ pub fn is_disconnected(error: &sea_orm::DbErr) -> bool {
     };
     match cause.as_ref() {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        // Class 57P: the server shuts down, has crashed, or can't take connections; 08: the connection; 53300: too many.
+        // Class 57P: the server shuts down, has crashed, or can't take connections; 08: the connection; 53300: too many;
+        // 25P03: ended, since it had stopped in the middle of a transaction.
         _ => postgres::code(error).is_some_and(|code| {
-            code.starts_with("57P") || code.starts_with("08") || code == "53300" || code == "25006"
+            code.starts_with("57P") || code.starts_with("08") || matches!(code.as_str(), "53300" | "25006" | "25P03")
         }),
     }
 }

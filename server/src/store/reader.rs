@@ -9,11 +9,7 @@ use futures_util::TryStreamExt;
 use sea_orm::{DbBackend, QueryResult, Value};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, SqliteConnection};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// Each searches indexes and waits for nobody: what takes longer is not answered any more, as from behind a proxy whose
-/// database has gone.
-const STATEMENT_TIME: Duration = Duration::from_secs(10);
+use std::time::Instant;
 
 /// Opened with the first statement, and again after a failure.
 pub struct Reader {
@@ -69,15 +65,15 @@ impl Reader {
         }
     }
 
-    /// A database whose host is gone answers nothing at all: its own limits are of no use then.
+    /// A database that is gone answers nothing at all: its own limits are of no use then.
     async fn within_time(&mut self, text: &Arc<str>, values: &[Value]) -> Result<Vec<QueryResult>> {
         let database = Arc::clone(&self.database);
-        let asking = tokio::time::timeout(STATEMENT_TIME, self.run(text, values));
-        if let Some(Ok(outcome)) = database.unless_lost(asking).await {
-            return outcome;
+        // Without an answer the connection is given up, whatever became of it: one that was cut off answers nobody else.
+        let outcome = database.read(self.run(text, values)).await;
+        if outcome.is_err() {
+            self.connection = None;
         }
-        self.connection = None;
-        Err(Error::unavailable("the database does not answer"))
+        outcome
     }
 
     async fn run(&mut self, text: &Arc<str>, values: &[Value]) -> Result<Vec<QueryResult>> {
@@ -96,11 +92,7 @@ impl Reader {
                 rows.map_ok(QueryResult::from).try_collect().await
             }
         };
-        outcome.map_err(|error| {
-            // Whatever it was: the next statement has a new connection.
-            self.connection = None;
-            sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(Arc::new(error))).into()
-        })
+        outcome.map_err(|error| sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(Arc::new(error))).into())
     }
 }
 

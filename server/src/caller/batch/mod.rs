@@ -64,7 +64,10 @@ impl Lookups {
         address: IpAddr,
     ) -> Result<(AnyCaller, Option<Found<L>>)> {
         let Some(ask) = ask(credential, lookup) else {
-            return load(&self.database.readers(), &self.keyring, credential, lookup, now, address).await;
+            return self
+                .database
+                .read(load(&self.database.readers(), &self.keyring, credential, lookup, now, address))
+                .await;
         };
         let (answer, answered) = oneshot::channel();
         let stopped = || Error::Unavailable { cause: None };

@@ -43,10 +43,12 @@ pub(crate) async fn register(
 
 async fn agent_keys_vault(app: &App, caller: &UserCaller) -> Result<vault::Model> {
     let org = caller.session.org;
-    if let Some(vault) = vaults::service::agent_keys(&app.database.readers(), &app.keyring, org).await? {
+    if let Some(vault) =
+        app.database.read(vaults::service::agent_keys(&app.database.readers(), &app.keyring, org)).await?
+    {
         return Ok(vault);
     }
-    let owner = rows::first_owner(&app.database.readers(), &app.keyring, org).await?;
+    let owner = app.database.read(rows::first_owner(&app.database.readers(), &app.keyring, org)).await?;
     let kek = app.keyring.create_kek().await?;
     let keyring = Arc::clone(&app.keyring);
     app.committer.commit_unrecorded(vaults::service::EnsureAgentKeys { keyring, org, owner, kek }).await
@@ -81,7 +83,8 @@ impl Change for Register {
 
 pub(crate) async fn list(app: &App, caller: UserCaller) -> Result<types::AgentListResponse> {
     let _grant = caller.live().may::<action::Own>()?;
-    let agents = rows::of_organisation(&app.database.readers(), &app.keyring, caller.session.org).await?;
+    let agents =
+        app.database.read(rows::of_organisation(&app.database.readers(), &app.keyring, caller.session.org)).await?;
     Ok(types::AgentListResponse { agents: agents.into_iter().map(convert::response).collect::<Result<_>>()? })
 }
 

@@ -50,7 +50,7 @@ impl Change for Create {
 
 pub(crate) async fn list(app: &App, caller: UserCaller) -> Result<types::ApiKeyListResponse> {
     let _grant = caller.live().may::<action::Own>()?;
-    let keys = rows::of_user(&app.database.readers(), &app.keyring, caller.id()).await?;
+    let keys = app.database.read(rows::of_user(&app.database.readers(), &app.keyring, caller.id())).await?;
     Ok(types::ApiKeyListResponse { keys: keys.into_iter().map(convert::response).collect::<Result<_>>()? })
 }
 

@@ -24,7 +24,8 @@ pub(crate) async fn events(app: &App, caller: AnyCaller, params: AuditEventsPara
         limit: limit.ok_or_else(|| Error::field("limit", "is 1 or more"))?,
         offset: offset.map_err(|_| Error::field("offset", "is 0 or more"))?,
     };
-    let events = crate::audit::events(&app.database.readers(), caller.session().org, &filter).await?;
+    let events =
+        app.database.read(crate::audit::events(&app.database.readers(), caller.session().org, &filter)).await?;
     let count = i32::try_from(events.len()).map_err(Error::internal)?;
     Ok(AuditEventsResponse { events, count: Some(count) })
 }

@@ -18,8 +18,8 @@ pub(super) async fn prove(app: &App, visitor: Visitor, key: &str) -> Result<AnyC
     let Some(kind) = KeyKind::of(key) else { return Err(refuse(app, visitor)) };
     let credential = Arc::new(Credential::Key { kind, hashes: hash_key(key, &app.keyring.sub_keys) });
     let readers = &app.database.readers();
-    let proven = load(readers, &app.keyring, &credential, None::<&lookup::Nothing>, visitor.now, visitor.address).await;
-    match proven {
+    let proven = load(readers, &app.keyring, &credential, None::<&lookup::Nothing>, visitor.now, visitor.address);
+    match app.database.read(proven).await {
         Ok((caller, _)) => {
             app.limits.charge_key_exchange(caller.actor().id().unwrap_or_default()).map_err(limited)?;
             app.activity.note(caller.actor(), caller.session().key.as_ref().map(|key| key.id), visitor.now);
@@ -46,7 +46,7 @@ pub(super) async fn agent(app: &App, visitor: Visitor, key: &str, expected: Opti
 /// What to say to who brings no key.
 pub(super) async fn without_key(app: &App, agent: Option<AgentId>, has_assertion: bool) -> Result<Error> {
     let method = match agent {
-        Some(id) => rows::auth_method(&app.database.readers(), &app.keyring, id).await?,
+        Some(id) => app.database.read(rows::auth_method(&app.database.readers(), &app.keyring, id)).await?,
         None => None,
     };
     let other = method.is_some_and(|method| method != "api_key");

@@ -57,7 +57,7 @@ pub(crate) async fn token(
     let request = body.read(&visitor.admit()).await?;
     let email = request.email.as_str();
     let attempt = app.logins.begin(email, visitor.address).map_err(limited)?;
-    let user = rows::user_by_email(&app.database.readers(), &app.keyring, email).await?;
+    let user = app.database.read(rows::user_by_email(&app.database.readers(), &app.keyring, email)).await?;
     let stored = user.as_ref().and_then(|user| user.password_hash.as_ref());
     let is_right = app.passwords.verify(request.password, stored).await?;
     let Some(user) = user.filter(|user| is_right && user.is_active) else {

@@ -62,7 +62,7 @@ pub(crate) async fn list(
 ) -> Result<types::PolicyListResponse> {
     let grant = found.may::<action::ManageVault>()?;
     let vault = found.release(&grant)?;
-    let policies = rows::of_vault(&app.database.readers(), &app.keyring, vault.id).await?;
+    let policies = app.database.read(rows::of_vault(&app.database.readers(), &app.keyring, vault.id)).await?;
     Ok(types::PolicyListResponse { policies: policies.into_iter().map(convert::response).collect::<Result<_>>()? })
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn get(
             return Ok(recorded.map(|()| answer));
         }
         // Another version is the newest by now, or the reads of this one are used up: the row of now says which.
-        (_, row) = grant.repeat_on(&app.database.readers(), &app.keyring, Timestamp::now()).await?;
+        (_, row) = app.database.read(grant.repeat_on(&app.database.readers(), &app.keyring, Timestamp::now())).await?;
     }
 }
 
@@ -162,7 +162,7 @@ pub(crate) async fn list(
     let reach = policy::reach(found.facts(), found.now(), found.address());
     let vault = found.release(&grant)?;
     let prefix = params.prefix.unwrap_or_default();
-    let listed = rows::list(&app.database.readers(), vault.id, &reach, &prefix).await?;
+    let listed = app.database.read(rows::list(&app.database.readers(), vault.id, &reach, &prefix)).await?;
     Ok(types::SecretListResponse {
         secrets: listed.into_iter().map(|(secret, version)| convert::metadata(secret, version)).collect(),
     })

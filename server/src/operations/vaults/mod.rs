@@ -59,8 +59,10 @@ impl Change for Create {
 }
 
 pub(crate) async fn list(app: &App, caller: AnyCaller) -> Result<types::VaultListResponse> {
-    let vaults =
-        rows::visible(&app.database.readers(), &app.keyring, &caller.visible(), caller.session().now, None).await?;
+    let vaults = app
+        .database
+        .read(rows::visible(&app.database.readers(), &app.keyring, &caller.visible(), caller.session().now, None))
+        .await?;
     Ok(types::VaultListResponse { vaults: vaults.into_iter().map(convert::response).collect() })
 }
 

@@ -88,7 +88,9 @@ pub(crate) async fn agent_keys(
 pub(crate) async fn readable_ids(database: &Database, keyring: &Keyring, caller: &AnyCaller) -> Result<Vec<VaultId>> {
     let now = caller.session().now;
     let visible: Visible = caller.visible();
-    let vaults = rows::visible(&database.readers(), keyring, &visible, now, Some(caller.session().address)).await?;
+    let vaults = database
+        .read(rows::visible(&database.readers(), keyring, &visible, now, Some(caller.session().address)))
+        .await?;
     Ok(vaults.into_iter().filter(|vault| vault.name != AGENT_KEYS).map(|vault| VaultId(vault.id)).collect())
 }
 
@@ -97,7 +99,11 @@ pub(crate) async fn check_ids(database: &Database, org: OrgId, ids: &[VaultId]) 
     let mut distinct: Vec<_> = ids.iter().map(|id| id.0).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    let known = if distinct.is_empty() { 0 } else { rows::count_of(&database.readers(), org.0, &distinct).await? };
+    let known = if distinct.is_empty() {
+        0
+    } else {
+        database.read(rows::count_of(&database.readers(), org.0, &distinct)).await?
+    };
     if u64::try_from(distinct.len()).ok() == Some(known) {
         Ok(())
     } else {

@@ -32,7 +32,7 @@ const MAX_SCRIPT: usize = 32;
 /// How often a transaction is run again that another server was in the way of.
 const MAX_CONFLICTS: u32 = 3;
 /// How long a transaction may take before its connection counts as lost.
-const TRANSACTION_TIME: Duration = Duration::from_secs(20);
+const TRANSACTION_TIME: Duration = Duration::from_secs(45);
 
 /// One change. It may be run again, so it borrows its inputs, does nothing outside the unit and never waits for anything
 /// but the database. An error undoes this unit and no other.
@@ -177,6 +177,7 @@ async fn run(
     works: Arc<AtomicBool>,
 ) {
     let max_changes = if database.backend() == DbBackend::Postgres { MAX_SAVEPOINTS } else { MAX_UNITS };
+    let mut is_full = false;
     while let Some((since, first)) = waiting.recv().await {
         // Few would pay for a sync of their own: whoever is about to come comes along. Nobody is waited for.
         if waiting.len() < FEW_UNITS {
@@ -194,13 +195,15 @@ async fn run(
         let (units, waited, begun) = (batch.len(), since.elapsed(), Instant::now());
         if database.free_bytes().is_some_and(|free| free < min_free_bytes) {
             // Once: each word takes of what is left.
-            if works.swap(false, Ordering::Relaxed) {
+            if !std::mem::replace(&mut is_full, true) {
                 tracing::error!(min_free_bytes, "the disk is nearly full: nothing is written");
             }
+            works.store(false, Ordering::Relaxed);
             batch.into_iter().for_each(|job| job.settle(false));
             METRICS.transaction(units, waited, begun.elapsed(), false);
             continue;
         }
+        is_full = false;
         // A task of its own: a panic in a unit fails this batch (its answers are dropped, so 503) and no later one.
         let (database, ours) = (Arc::clone(&database), seams.clone());
         let done = tokio::spawn(async move { transact(&database, &ours, batch).await }).await;
