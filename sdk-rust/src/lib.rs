@@ -1,4 +1,4 @@
-//! Client of [Keepward](https://crates.io/crates/keepward), a self-hosted vault and signing service for AI agents.
+//! Client of Keepward, a self-hosted vault and signing service for AI agents.
 //!
 //! An agent reads the secret that a policy gives it:
 //!

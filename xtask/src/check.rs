@@ -295,7 +295,7 @@ fn paths() -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for path in tracked()?.into_iter().filter(|path| !path.ends_with(".lock")) {
         let Ok(text) = std::fs::read_to_string(root().join(PathBuf::from(&path))) else { continue };
-        for word in ["/ro\u{6f}t/", "/hom\u{65}/", "artifac\u{74}ory"] {
+        for word in ["/ro\u{6f}t/", "/hom\u{65}/", "artifac\u{74}ory", "npmjs.c\u{6f}m", "pypi.\u{6f}rg"] {
             if text.contains(word) {
                 findings.push(format!("{path}: names {word}"));
             }
