@@ -90,13 +90,13 @@ class Keepward {
     if (stranger !== undefined) throw new TypeError(`there is no option \`${stranger}\``)
     const { agentKey, userKey, token, email, password, rootCertificate: pem } = options
     const given = [agentKey, userKey, token, email, password].some((value) => value !== undefined)
-    const baseUrl = option('baseUrl', options.baseUrl, 'string') ?? process.env.KEEPWARD_URL
+    const baseUrl = option('baseUrl', options.baseUrl, 'string') ?? (process.env.KEEPWARD_URL || undefined)
     if (pem !== undefined && typeof pem !== 'string' && !(pem instanceof Uint8Array)) {
       throw new TypeError('`rootCertificate` is a string or a Uint8Array')
     }
     const made = native.connect({
       baseUrl,
-      agentKey: credential('agentKey', given ? agentKey : process.env.KEEPWARD_AGENT_KEY),
+      agentKey: credential('agentKey', given ? agentKey : process.env.KEEPWARD_AGENT_KEY || undefined),
       userKey: credential('userKey', userKey),
       token: credential('token', token),
       email: option('email', email, 'string'),

@@ -31,6 +31,7 @@ function at(value, path) {
 /** Whether a value has what is expected of it, or more. */
 function agrees(found, expected) {
   if (expected === '*') return found !== undefined
+  if (typeof found === 'number' && typeof expected === 'object') return found >= expected.at_least
   if (expected instanceof keepward.Secret) return found.reveal() === expected.reveal()
   if (Array.isArray(expected)) return found.length >= expected.length && expected.every((item, n) => agrees(found[n], item))
   if (expected !== null && typeof expected === 'object') {
@@ -43,7 +44,9 @@ function make(step, names) {
   const options = Object.entries(filled(step.with, names)).map(([name, value]) => [camel(name), value])
   if (step.timeout_seconds) options.push(['timeout', step.timeout_seconds * 1000])
   if (step.max_retries !== undefined) options.push(['maxRetries', step.max_retries])
-  return new keepward.Keepward({ baseUrl: servers[step.server ?? 'real'], ...Object.fromEntries(options) })
+  const client = new keepward.Keepward({ baseUrl: servers[step.server ?? 'real'], ...Object.fromEntries(options) })
+  console.log(inspect(client, { showHidden: true, depth: 9 }), JSON.stringify(client), String(client))
+  return client
 }
 
 /** Does what a step says, and holds it against what the step expects. */
@@ -66,7 +69,7 @@ async function call(client, step, names) {
 }
 
 async function run(scenario) {
-  const names = { unique: randomUUID(), secret: `${secret}-${randomUUID()}` }
+  const names = { unique: randomUUID(), secret: `${secret}-${randomUUID()}`, certificate: servers.certificate }
   const clients = {}
   let count = 0
   for (const step of scenario.steps) {

@@ -5,11 +5,14 @@ import asyncio
 import datetime
 import decimal
 import json
+import types
+import typing
 import urllib.error
 import urllib.request
 import uuid
 
 import keepward
+import keepward._models as models
 from e2e import E2E, SERVERS, close, invoke
 
 CALLS = json.loads((E2E / "calls.json").read_text())
@@ -31,6 +34,35 @@ def plain(value):
     return {name: plain(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
+def is_of(value, hint):
+    """Whether a value is what its annotation says."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return any(is_of(value, one) for one in typing.get_args(hint))
+    if typing.get_origin(hint) is list:
+        return isinstance(value, list) and all(is_of(item, *typing.get_args(hint)) for item in value)
+    if typing.get_origin(hint) is dict:
+        return isinstance(value, dict) and all(is_of(item, typing.get_args(hint)[1]) for item in value.values())
+    if typing.get_origin(hint) is typing.Literal:
+        # A newer server may know more words.
+        return isinstance(value, str)
+    if hint is typing.Any:
+        return True
+    if hint is float:
+        return isinstance(value, (int, float))
+    return isinstance(value, hint) and (not issubclass(hint, keepward.Model) or is_typed(value))
+
+
+def is_typed(answer):
+    """Whether every field of a model, and of those within, is what the stubs promise."""
+    wrong = {
+        name: getattr(answer, name)
+        for name, hint in typing.get_type_hints(type(answer), vars(models)).items()
+        if not name.startswith("_") and not is_of(getattr(answer, name), hint)
+    }
+    assert not wrong, (type(answer), wrong)
+    return True
+
+
 def expected(server, operation):
     """What a client makes of the server's answer; `None` where it has none."""
     try:
@@ -50,6 +82,7 @@ async def run(kind):
                 continue
             answer = await invoke(client, operation, call["with"])
             print(answer, repr(answer))
+            assert not hasattr(answer, "to_dict") or is_typed(answer)
             assert plain(answer) == wanted, (server, operation, plain(answer), wanted)
             count += 1
         await close(client)

@@ -22,6 +22,12 @@ pub const PUBLIC: &[&str] = &[
     "mfa_verify",
     "share_access",
 ];
+/// Operations whose path ends with a parameter that may have slashes.
+pub const WILD: &[&str] = &["secret_put", "secret_get", "secret_delete"];
+/// Operations that a client may send again whatever became of them, besides those of GET.
+pub const REPEATED: &[&str] = &["auth_token", "auth_agent_token", "auth_api_key_token"];
+/// Operations that a client may send again only where they were surely refused: each answer may be one of few.
+pub const COUNTED: &[&str] = &["secret_get", "share_access"];
 /// What the audit trail calls a success of each operation that it keeps.
 pub mod actions {
     /// Of `PATCH /v1/auth/me`.

@@ -38,7 +38,7 @@ pub const DOCUMENT: &str = include_str!("../generated/keepward.json");
 #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub)]
 #[rustfmt::skip]
 mod generated;
-pub use generated::{PUBLIC, actions, params, types};
+pub use generated::{COUNTED, PUBLIC, REPEATED, WILD, actions, params, types};
 
 /// Absent against `null`: serde's default stands for an absent field, this for one that is there.
 pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>

@@ -62,8 +62,8 @@ impl TokenCache {
         match fetch(client, credential).await {
             Ok((token, seconds)) => {
                 let lifetime = Duration::from_secs(u64::try_from(seconds.unwrap_or(0)).unwrap_or(0));
-                // A life too short to be renewed early is used up to its half.
-                let used = lifetime.checked_sub(EARLY).unwrap_or(lifetime / 2);
+                // A life too short for that is used up to its half.
+                let used = lifetime - EARLY.min(lifetime / 2);
                 let (renew_at, renew_at_time) = (asked + used, asked_at + used);
                 *state = State { token: Some(Cached { token: token.clone(), renew_at, renew_at_time }), failure: None };
                 Ok(token)

@@ -65,7 +65,8 @@ impl<Answer> fmt::Debug for Call<'_, Answer> {
     }
 }
 
-/// The items of a page and of all that follow it.
+/// The items of a page and of all that follow it. Two pages in a row that repeat the one before are the end: whoever answers so
+/// knows nothing of pages.
 pub(crate) fn pages<'a, Request, Answer, Item, Id>(
     request: Result<Request>,
     send: impl Fn(Request) -> Call<'a, Answer> + Send + 'a,
@@ -84,8 +85,9 @@ where
         waiting: std::vec::IntoIter<Item>,
         /// Of the page before.
         given: Vec<Id>,
+        has_repeated: bool,
     }
-    let first = State { request, waiting: Vec::new().into_iter(), given: Vec::new() };
+    let first = State { request, waiting: Vec::new().into_iter(), given: Vec::new(), has_repeated: false };
     // The sender goes from step to step with the state: the stream owns both.
     stream::try_unfold((first, send), move |(mut state, send)| async move {
         loop {
@@ -101,6 +103,10 @@ where
             state.request = Ok(request);
             let ids: Vec<Id> = page.iter().map(id).collect();
             let fresh: Vec<Item> = page.into_iter().filter(|item| !state.given.contains(&id(item))).collect();
+            if fresh.is_empty() && state.has_repeated {
+                return Ok(None);
+            }
+            state.has_repeated = fresh.is_empty();
             (state.given, state.waiting) = (ids, fresh.into_iter());
         }
     })

@@ -138,6 +138,8 @@ impl ClientBuilder {
             .timeout(self.timeout)
             .connect_timeout(self.connect_timeout)
             .pool_max_idle_per_host(self.max_idle_connections)
+            // Before the server closes them, after 30 s.
+            .pool_idle_timeout(Duration::from_secs(20))
             // Elsewhere a redirect would carry the token.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("keepward-rust/", env!("CARGO_PKG_VERSION")))
@@ -187,7 +189,10 @@ impl Client {
     /// # Errors
     /// [`Error::Configuration`] where one of them is not set, and as [`ClientBuilder::build`].
     pub fn from_env() -> Result<Self> {
-        let read = |name: &str| std::env::var(name).map_err(|_| Error::Configuration(format!("{name} is not set")));
+        let read = |name: &str| {
+            let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+            value.ok_or_else(|| Error::Configuration(format!("{name} is not set")))
+        };
         Self::builder().base_url(read("KEEPWARD_URL")?).agent_key(read("KEEPWARD_AGENT_KEY")?).build()
     }
 

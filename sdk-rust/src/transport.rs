@@ -3,11 +3,12 @@
 use crate::auth::{Credential, TokenCache};
 use crate::error::{Error, Result, convert, header};
 use crate::generated::Client as Generated;
-use http_body_util::Limited;
+use http_body_util::{LengthLimitError, Limited};
 use progenitor_client::{ClientHooks, ClientInfo, Error as Raw, OperationInfo, ResponseValue};
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Body, Method, Request, Response, StatusCode};
 use std::cell::RefCell;
+use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +73,11 @@ impl Transport {
 impl ClientHooks<Arc<Transport>> for Generated {
     async fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
         let _ = KEPT.try_with(RefCell::take);
+        if keepward_api::WILD.contains(&info.operation_id) {
+            // Slashes as they are: some proxies refuse encoded ones.
+            let path = request.url().path().replace("%2F", "/");
+            request.url_mut().set_path(&path);
+        }
         if keepward_api::PUBLIC.contains(&info.operation_id) {
             return Ok(());
         }
@@ -92,6 +98,11 @@ impl ClientHooks<Arc<Transport>> for Generated {
             let safety = Safety::of(info.operation_id, request.method());
             let sent = request.headers().get(AUTHORIZATION).cloned();
             let outcome = self.client().execute(request).await.map(bounded);
+            // One that may be repeated is whole before it counts.
+            let outcome = match outcome {
+                Ok(response) if safety == Safety::Always => whole(response).await,
+                other => other,
+            };
             let answer = outcome.as_ref().ok().map(|answer| (answer.status().as_u16(), header(answer, "x-request-id")));
             let _ = KEPT.try_with(|kept| kept.borrow_mut().answered = answer);
             let Some(mut again) = again else { return outcome };
@@ -130,11 +141,12 @@ enum Safety {
 
 impl Safety {
     fn of(operation: &str, method: &Method) -> Self {
-        match operation {
-            "secret_get" | "share_access" => Self::Refused,
-            "auth_agent_token" | "auth_api_key_token" | "auth_token" => Self::Always,
-            _ if method == Method::GET => Self::Always,
-            _ => Self::Never,
+        if keepward_api::COUNTED.contains(&operation) {
+            Self::Refused
+        } else if method == Method::GET || keepward_api::REPEATED.contains(&operation) {
+            Self::Always
+        } else {
+            Self::Never
         }
     }
 }
@@ -145,13 +157,32 @@ fn bounded(response: Response) -> Response {
     response.map(|body| Body::wrap(Limited::new(body, MAX_ANSWER))).into()
 }
 
+/// An answer with all of its body.
+async fn whole(response: Response) -> reqwest::Result<Response> {
+    let (head, body) = http::Response::<Body>::from(response).into_parts();
+    let body = Response::from(http::Response::new(body)).bytes().await?;
+    Ok(http::Response::from_parts(head, Body::from(body)).into())
+}
+
+fn is_too_long(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// How long to wait before the same request may go out again; `None` where it may not.
 fn pause_before_retry(outcome: &reqwest::Result<Response>, safety: Safety, tries: u32) -> Option<Duration> {
     let backoff = FIRST_PAUSE.saturating_mul(1 << tries.min(10)).min(LONGEST_PAUSE);
     match outcome {
         // Never left this machine: safe whatever it is.
         Err(error) if error.is_connect() => Some(jitter(backoff)),
-        Err(_) if safety == Safety::Always => Some(jitter(backoff)),
+        // Whoever answers without an end would do so again.
+        Err(error) if safety == Safety::Always && !is_too_long(error) => Some(jitter(backoff)),
         Ok(response) => {
             let may = match response.status().as_u16() {
                 429 => safety != Safety::Never,

@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
@@ -56,6 +56,7 @@ pub struct Metrics {
     resident: Gauge,
     cpu_seconds: Counter<f64, AtomicU64>,
     descriptors: Gauge,
+    started: Gauge<f64, AtomicU64>,
 }
 
 /// This process's.
@@ -93,11 +94,13 @@ impl Metrics {
             resident: Gauge::default(),
             cpu_seconds: Counter::default(),
             descriptors: Gauge::default(),
+            started: Gauge::default(),
         };
-        let mut registry = Registry::with_prefix("keepward");
+        let mut all = Registry::default();
+        let registry = all.sub_registry_with_prefix("keepward");
         registry.register(
             "http_requests",
-            "Requests answered, by operation of the document and status; `none` had no route",
+            "Requests answered, by operation of the document and status; `none` had no route, or was refused before it had one",
             metrics.requests.clone(),
         );
         registry.register_with_unit(
@@ -162,20 +165,19 @@ impl Metrics {
             "Refusals before a credential was proven, by action",
             metrics.unproven.clone(),
         );
-        registry.register_with_unit(
-            "process_resident_memory",
-            "Resident memory",
-            Unit::Bytes,
-            metrics.resident.clone(),
-        );
-        registry.register_with_unit(
-            "process_cpu",
+        // What every program's are called.
+        let process = all.sub_registry_with_prefix("process");
+        process.register_with_unit("resident_memory", "Resident memory", Unit::Bytes, metrics.resident.clone());
+        process.register_with_unit(
+            "cpu",
             "Processor time used since the start",
             Unit::Seconds,
             metrics.cpu_seconds.clone(),
         );
-        registry.register("process_open_fds", "Open file descriptors", metrics.descriptors.clone());
-        metrics.registry = registry;
+        process.register("open_fds", "Open file descriptors", metrics.descriptors.clone());
+        process.register_with_unit("start_time", "When it began, since 1970", Unit::Seconds, metrics.started.clone());
+        metrics.started.set(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()));
+        metrics.registry = all;
         // What should stay at nought is shown at nought, not missing until it happens.
         for table in ["organisation", "users", "api_key", "agent", "vault", "policy"] {
             let _ = metrics.row_macs.get_or_create(&Table { table });

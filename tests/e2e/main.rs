@@ -48,6 +48,7 @@ fn plain(data: &Data) -> Value {
 fn agrees(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (found, Value::String(any)) if any == "*" => !found.is_null(),
+        (Value::Number(found), Value::Object(bound)) => found.as_f64() >= bound["at_least"].as_f64(),
         (Value::Object(found), Value::Object(expected)) => {
             expected.iter().all(|(key, value)| found.get(key).is_some_and(|found| agrees(found, value)))
         }
@@ -82,7 +83,10 @@ fn name_of(failure: &Failure) -> &'static str {
 /// What a scenario may expect of a failure.
 fn failure_of(failure: &Failure) -> Value {
     let Failure::Error(Error::Api(error)) = failure else { return json!({}) };
-    json!({"status": error.status, "retry_after": error.retry_after.map(|after| after.as_secs())})
+    json!({
+        "status": error.status, "retry_after": error.retry_after.map(|after| after.as_secs()), "type": error.kind,
+        "title": error.title, "detail": error.detail, "fields": error.fields,
+    })
 }
 
 fn client(step: &Value, with: &Value, mirror: &Mirror) -> Client {
@@ -99,6 +103,9 @@ fn client(step: &Value, with: &Value, mirror: &Mirror) -> Client {
     }
     if let Some(token) = text("token") {
         made = made.token(token);
+    }
+    if let Some(certificate) = text("root_certificate") {
+        made = made.root_certificate(certificate);
     }
     if let Some(seconds) = step["timeout_seconds"].as_f64() {
         made = made.timeout(Duration::from_secs_f64(seconds));
@@ -117,8 +124,8 @@ async fn run(scenario: &Value, mirror: &Mirror) {
     let name = scenario["name"].as_str().unwrap();
     let secret = format!("sk-{}", uuid::Uuid::new_v4());
     let unique = uuid::Uuid::new_v4().to_string();
-    let mut names: HashMap<String, Value> =
-        [("unique".into(), unique.into()), ("secret".into(), secret.as_str().into())].into();
+    let names = [("unique", unique.as_str()), ("secret", &secret), ("certificate", mirror.certificate())];
+    let mut names: HashMap<String, Value> = names.map(|(name, text)| (name.to_owned(), text.into())).into();
     let mut clients = HashMap::new();
     for step in scenario["steps"].as_array().unwrap() {
         if let Some(seconds) = step["pause_seconds"].as_f64() {

@@ -19,6 +19,11 @@ pub fn kills(usual: u64) -> u64 {
     std::env::var("KEEPWARD_TEST_KILLS").map_or(usual, |text| text.parse().unwrap())
 }
 
+/// Any number of a range.
+pub fn random(range: std::ops::Range<u64>) -> u64 {
+    range.start + uuid::Uuid::new_v4().as_u64_pair().1 % (range.end - range.start)
+}
+
 /// Writers that write one version after the other until they are told to stop, whatever they are answered.
 pub struct Writers {
     stopped: Arc<AtomicBool>,

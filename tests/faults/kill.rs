@@ -1,7 +1,7 @@
 //! `kill -9` under write load: what was acknowledged is there. The judge is the client's own log of acknowledged writes,
 //! synced before the next request goes out.
 
-use crate::acknowledged::{self, Writers, kills};
+use crate::acknowledged::{self, Writers, kills, random};
 use keepward::Client;
 use keepward_tests::{Mount, Organisation, OwnServer, builder, command, is_postgres};
 use std::time::Duration;
@@ -17,8 +17,10 @@ async fn acknowledged_writes_and_events_survive_kills() {
     let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
     for round in 0..kills {
         let writers = Writers::start(&[&server.url], &key, vault, folder.path());
-        // Anywhere in the first half second, another place each round.
-        tokio::time::sleep(Duration::from_millis(60 + round * 23 % 440)).await;
+        // Anywhere in the first half second.
+        let moment = random(60..500);
+        println!("round {round}: killed after {moment} ms");
+        tokio::time::sleep(Duration::from_millis(moment)).await;
         server.kill();
         writers.stop().await;
         let output = command(&data).args(["audit", "verify"]).output().unwrap();

@@ -17,6 +17,7 @@ mod postgres;
 mod postgres_trouble;
 mod readme;
 mod sdk;
+mod several;
 mod start;
 mod tls;
 mod wal;

@@ -47,9 +47,29 @@ async fn requests_commits_and_lookups_are_measured_and_no_label_holds_what_a_cli
     assert!(value(text, "keepward_keystore_duration_seconds_count") >= 3.0);
     assert_eq!(value(text, "keepward_commit_failures_total"), 0.0);
     assert_eq!(value(text, "keepward_http_requests_in_work"), 0.0);
-    assert!(value(text, "keepward_process_resident_memory_bytes") > 1_000_000.0);
-    assert!(value(text, "keepward_process_cpu_seconds_total") >= 0.0);
-    assert!(value(text, "keepward_process_open_fds") > 5.0);
+    assert!(value(text, "process_resident_memory_bytes") > 1_000_000.0);
+    assert!(value(text, "process_cpu_seconds_total") >= 0.0);
+    assert!(value(text, "process_open_fds") > 5.0);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((now - 600.0..=now).contains(&value(text, "process_start_time_seconds")));
+    // A read by token, or by a key as it is, is one statement and one unit each.
+    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let secret = format!("/v1/vaults/{vault}/secrets/MARKER/path");
+    let counts = async || {
+        let text = metrics.send("GET", "/metrics", None, None).await.text;
+        let of = |name: &str| value(&text, name);
+        let statements = of("keepward_lookup_asks_sum") + of("keepward_query_duration_seconds_count");
+        (statements, of("keepward_commit_units_sum"))
+    };
+    for bearer in [organisation.owner_token.as_str(), key.expose()] {
+        assert_eq!(organisation.http.get(&secret, bearer).await.status, 200);
+        let before = counts().await;
+        for _ in 0..5 {
+            assert_eq!(organisation.http.get(&secret, bearer).await.status, 200);
+        }
+        let after = counts().await;
+        assert_eq!((after.0 - before.0, after.1 - before.1), (5.0, 5.0));
+    }
     // They are answered nowhere else.
     assert_eq!(organisation.http.send("GET", "/metrics", None, None).await.status, 404);
     assert!(server.stop().success());

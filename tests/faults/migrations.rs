@@ -2,10 +2,10 @@
 
 use crate::postgres;
 use keepward_tests::{Cluster, Durability, Http, OwnServer, PASSWORD, command, database_url, is_postgres};
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 async fn run(data_dir: &Path, sql: &str) {
     let database = Database::connect(format!("{}?mode=rwc", database_url(data_dir))).await.unwrap();
@@ -98,6 +98,7 @@ async fn a_migration_that_is_killed_halfway_goes_on() {
         writer.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
         let mut migrate = begin(folder.path(), None);
         std::thread::sleep(Duration::from_millis(500));
+        assert!(migrate.try_wait().unwrap().is_none(), "it waits for the file");
         migrate.kill().unwrap();
         migrate.wait().unwrap();
         writer.execute_unprepared("ROLLBACK").await.unwrap();
@@ -119,4 +120,25 @@ async fn a_migration_that_is_killed_halfway_goes_on() {
     migrate.wait().unwrap();
     holding.rollback().await.unwrap();
     drop(postgres::start(&url, folder.path(), &[]).unwrap());
+
+    // Killed behind its first statement, before it is all done.
+    const SLOW: &str =
+        "CREATE FUNCTION slow() RETURNS event_trigger AS $$ BEGIN PERFORM pg_sleep(3); END $$ LANGUAGE plpgsql;
+        CREATE EVENT TRIGGER slow ON ddl_command_end EXECUTE FUNCTION slow()";
+    postgres::run(&url, BEFORE).await;
+    postgres::run(&url, SLOW).await;
+    let mut migrate = begin(folder.path(), Some(&url));
+    const ASK: &str =
+        "SELECT 1 AS one FROM pg_stat_activity WHERE application_name = 'keepward' AND wait_event = 'PgSleep'";
+    let bound = Instant::now() + Duration::from_secs(30);
+    while holder.query_one_raw(Statement::from_string(DbBackend::Postgres, ASK)).await.unwrap().is_none() {
+        assert!(Instant::now() < bound && migrate.try_wait().unwrap().is_none(), "it changes no table");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    migrate.kill().unwrap();
+    migrate.wait().unwrap();
+    postgres::run(&url, "DROP EVENT TRIGGER slow").await;
+    drop(postgres::start(&url, folder.path(), &[]).unwrap());
+    const KNOWN: &str = "SELECT 1 AS one FROM seaql_migrations WHERE version = 'm0002_audit_by_time'";
+    assert!(holder.query_one_raw(Statement::from_string(DbBackend::Postgres, KNOWN)).await.unwrap().is_some());
 }

@@ -1,11 +1,13 @@
 //! PostgreSQL that is unsafe, foreign, stopped, killed or failed over; and several servers on one.
 
-use crate::acknowledged::{self, Writers, kills};
+use crate::acknowledged::{self, Writers, kills, random};
 use keepward::types::PolicyPermission::Read;
+use keepward::{SecretText, VaultId};
 use keepward_tests::{Cluster, Durability, Front, Http, Organisation, OwnServer, Paused, builder, is_postgres};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 pub async fn run(url: &str, sql: &str) {
     let database = Database::connect(url).await.unwrap();
@@ -18,11 +20,84 @@ pub fn start(url: &str, data_dir: &Path, settings: &[(&str, &str)]) -> Result<Ow
     OwnServer::start_on(None, data_dir, &[&[("KEEPWARD_DATABASE_URL", url)], settings].concat())
 }
 
+/// Servers on the one database of a PostgreSQL of their own, and an organisation on the first.
+pub struct OnPostgres {
+    pub servers: Vec<OwnServer>,
+    pub organisation: Organisation,
+    pub vault: VaultId,
+    pub url: String,
+    pub folder: TempDir,
+    pub cluster: Cluster,
+}
+
+impl OnPostgres {
+    pub async fn set(servers: usize) -> Self {
+        Self::set_on(Cluster::start(Durability::Full), servers).await
+    }
+
+    pub async fn set_on(cluster: Cluster, servers: usize) -> Self {
+        let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
+        let data = folder.path().join("data");
+        let servers: Vec<_> = (0..servers).map(|_| start(&url, &data, &[]).unwrap()).collect();
+        let organisation = Organisation::on(&servers[0].url).await;
+        let vault = organisation.vault().await;
+        Self { servers, organisation, vault, url, folder, cluster }
+    }
+
+    /// An API key of the organisation's owner.
+    pub async fn key(&self) -> SecretText {
+        self.organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap()
+    }
+
+    /// Writers on its first server.
+    pub fn write(&self, key: &SecretText) -> Writers {
+        Writers::start(&[&self.servers[0].url], key, self.vault, self.folder.path())
+    }
+
+    /// How many writes were acknowledged so far.
+    pub fn acknowledged(&self) -> usize {
+        acknowledged::count(self.folder.path())
+    }
+
+    /// Waits until so many writes more are acknowledged than there were.
+    pub async fn wait_for_more(&self, than: usize, more: usize) {
+        acknowledged::wait_for_more(self.folder.path(), than, more, || self.servers[0].log()).await;
+    }
+
+    /// What was acknowledged to writers is there, and every chain is whole.
+    pub async fn judge(&self, key: SecretText) {
+        let client = builder(&self.servers[0].url).token(key).build().unwrap();
+        acknowledged::judge(&client, self.vault, self.folder.path()).await;
+        self.verify();
+    }
+
+    /// Every chain is whole.
+    pub fn verify(&self) {
+        verify(&self.folder.path().join("data"), &self.url);
+    }
+}
+
 /// Every chain is whole.
-pub fn verify(data: &Path, url: &str) {
+fn verify(data: &Path, url: &str) {
     let mut verify = keepward_tests::command(data);
     let output = verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", url).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Changes a setting of a running cluster, and waits until it counts.
+async fn set(cluster: &Cluster, setting: &str, value: &str) {
+    cluster.add_settings(&format!("{setting} = {value}\n"));
+    cluster.reload();
+    let ask = Statement::from_string(DbBackend::Postgres, format!("SELECT current_setting('{setting}') AS is_now"));
+    loop {
+        // A session that is there already may not have read it yet.
+        let database = Database::connect(cluster.url("postgres")).await.unwrap();
+        let row = database.query_one_raw(ask.clone()).await.unwrap().unwrap();
+        database.close().await.unwrap();
+        if row.try_get::<String>("", "is_now").unwrap() == value {
+            return;
+        }
+    }
 }
 
 /// Waits until the server answers that it is healthy, or not.
@@ -53,6 +128,13 @@ async fn a_database_that_can_not_be_used_is_refused_with_the_reason() {
     };
     let said = refusal(&fast.create("app"), &[]);
     assert!(said.contains("fsync") && said.contains("KEEPWARD_UNSAFE_POSTGRES"), "{said}");
+    let unsafe_one = durable.create("unsafe");
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        set(&durable, setting, "off").await;
+        let said = refusal(&unsafe_one, &[]);
+        assert!(said.contains(&format!("turn {setting} on")), "{said}");
+        set(&durable, setting, "on").await;
+    }
     let said = refusal(&durable.url("missing"), &[]);
     assert!(said.contains("does not exist"), "{said}");
     let said = refusal("postgres://app:hunter2@127.0.0.1:1/app", &[]);
@@ -140,11 +222,9 @@ async fn two_servers_count_reads_and_number_versions_as_one() {
     if !is_postgres() {
         return; // A file has one server.
     }
-    let cluster = Cluster::start(Durability::Full);
-    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
-    let servers: Vec<_> = (0..2).map(|_| start(&url, folder.path(), &[]).unwrap()).collect();
-    let organisation = Organisation::on(&servers[0].url).await;
-    let vault = organisation.vault().await;
+    let scene = OnPostgres::set(2).await;
+    let OnPostgres { servers, organisation, vault, .. } = &scene;
+    let vault = *vault;
     let (agent, key) = organisation.agent().await;
     organisation.grant(vault, "**", agent, &[Read]).await;
     organisation.owner.secrets().put(vault, "few", "v").max_access_count(3).await.unwrap();
@@ -203,8 +283,7 @@ async fn two_servers_count_reads_and_number_versions_as_one() {
     for agent in &agents {
         assert_eq!(agent.agents().me().await.unwrap_err().status(), Some(401));
     }
-    let mut verify = keepward_tests::command(folder.path());
-    assert!(verify.args(["audit", "verify"]).env("KEEPWARD_DATABASE_URL", &url).status().unwrap().success());
+    scene.verify();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -213,39 +292,36 @@ async fn a_postgres_that_stops_and_is_killed_loses_nothing() {
         return; // SQLite lives in the server: kill.rs kills that.
     }
     let kills = kills(5);
-    let mut cluster = Cluster::start(Durability::Full);
-    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
-    let data = folder.path().join("data");
-    let server = start(&url, &data, &[]).unwrap();
-    let organisation = Organisation::on(&server.url).await;
-    let vault = organisation.vault().await;
-    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
-    cluster.stop("fast");
-    wait_for_health(&server.url, "degraded").await;
-    let token = organisation.owner_token.as_str();
+    let mut scene = OnPostgres::set(1).await;
+    let (key, vault, url) = (scene.key().await, scene.vault, scene.servers[0].url.clone());
+    scene.cluster.stop("fast");
+    wait_for_health(&url, "degraded").await;
+    let token = scene.organisation.owner_token.as_str();
     for (method, path) in [("GET", "/v1/auth/me".to_owned()), ("PUT", format!("/v1/vaults/{vault}/secrets/a"))] {
         let body = serde_json::json!({"value": "v"});
-        let answer = organisation.http.send(method, &path, Some(token), Some(&body)).await;
+        let answer = scene.organisation.http.send(method, &path, Some(token), Some(&body)).await;
         assert!(answer.is_problem(503) && !answer.header("retry-after").is_empty(), "{answer:?}");
     }
-    cluster.restart();
-    wait_for_health(&server.url, "healthy").await;
-    organisation.owner.secrets().put(vault, "a", "v").await.unwrap();
+    scene.cluster.restart();
+    wait_for_health(&url, "healthy").await;
+    scene.organisation.owner.secrets().put(vault, "a", "v").await.unwrap();
 
     for round in 0..kills {
-        let before = acknowledged::count(folder.path());
-        let writers = Writers::start(&[&server.url], &key, vault, folder.path());
-        tokio::time::sleep(Duration::from_millis(200 + round * 61 % 300)).await;
-        cluster.kill();
-        cluster.restart();
+        let before = scene.acknowledged();
+        let writers = scene.write(&key);
+        let moment = random(100..600);
+        println!("round {round}: killed after {moment} ms");
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        scene.cluster.kill();
+        scene.cluster.restart();
         // It goes on by itself.
-        let killed = acknowledged::count(folder.path());
-        acknowledged::wait_for_more(folder.path(), killed, 10, || server.log()).await;
+        let killed = scene.acknowledged();
+        scene.wait_for_more(killed, 10).await;
         writers.stop().await;
-        assert!(acknowledged::count(folder.path()) > before);
-        verify(&data, &url);
+        assert!(scene.acknowledged() > before);
+        scene.verify();
     }
-    acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
+    scene.judge(key).await;
 }
 
 /// The primary dies with its disk; the standby, which has all that was acknowledged, takes its place behind the same address.
@@ -270,6 +346,17 @@ async fn a_failover_from_a_primary_that_hangs_loses_nothing() {
     fail_over(|primary| Some(primary.pause())).await;
 }
 
+/// Waits until a primary acknowledges nothing that its standby does not have.
+async fn wait_for_standby(primary: &Cluster) {
+    let database = Database::connect(primary.url("postgres")).await.unwrap();
+    const ASK: &str = "SELECT 1 AS one FROM pg_stat_replication WHERE sync_state = 'sync'";
+    let bound = Instant::now() + Duration::from_secs(30);
+    while database.query_one_raw(Statement::from_string(DbBackend::Postgres, ASK)).await.unwrap().is_none() {
+        assert!(Instant::now() < bound, "the standby is not synchronous");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn fail_over(fail: impl FnOnce(&Cluster) -> Option<Paused>) {
     let primary = Cluster::start(Durability::Full);
     primary.create("app");
@@ -282,6 +369,7 @@ async fn fail_over(fail: impl FnOnce(&Cluster) -> Option<Paused>) {
     let organisation = Organisation::on(&server.url).await;
     let vault = organisation.vault().await;
     let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    wait_for_standby(&primary).await;
     let writers = Writers::start(&[&server.url], &key, vault, folder.path());
     acknowledged::wait_for_more(folder.path(), 0, 20, || server.log()).await;
     let _paused = fail(&primary);
@@ -306,18 +394,13 @@ async fn a_frozen_server_does_not_stop_the_other() {
     if !is_postgres() {
         return; // A file has one server.
     }
-    let cluster = Cluster::start(Durability::Full);
-    let (url, folder) = (cluster.create("app"), tempfile::tempdir().unwrap());
-    let data = folder.path().join("data");
-    let servers: Vec<_> = (0..2).map(|_| start(&url, &data, &[]).unwrap()).collect();
-    let organisation = Organisation::on(&servers[0].url).await;
-    let vault = organisation.vault().await;
-    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let scene = OnPostgres::set(2).await;
+    let (servers, key) = (&scene.servers, scene.key().await);
     let other = builder(&servers[1].url).token(key.clone()).max_retries(0).build().unwrap();
-    let writers = Writers::start(&[&servers[0].url], &key, vault, folder.path());
+    let writers = scene.write(&key);
     for round in 0..5 {
-        let before = acknowledged::count(folder.path());
-        acknowledged::wait_for_more(folder.path(), before, 5 + round * 3, || servers[0].log()).await;
+        let before = scene.acknowledged();
+        scene.wait_for_more(before, 5 + round * 3).await;
         let frozen = Paused::process(servers[0].pid());
         // What the other's writers write, too: their secrets may be locked.
         for n in 0..4 {
@@ -326,6 +409,5 @@ async fn a_frozen_server_does_not_stop_the_other() {
         drop(frozen);
     }
     writers.stop().await;
-    acknowledged::judge(&other, vault, folder.path()).await;
-    verify(&data, &url);
+    scene.judge(key).await;
 }

@@ -1,9 +1,11 @@
 //! The SDK against servers that misbehave: each answer of a script goes to one connection.
 
+use futures_util::TryStreamExt;
 use keepward::{Client, Error};
 use keepward_tests::{Organisation, OwnServer, PASSWORD, builder, shared};
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -68,6 +70,15 @@ async fn a_get_is_repeated_and_a_put_is_not() {
     assert_eq!((error.status(), script.asked()), (Some(503), 1), "the status is HTTP's, not the body's");
 }
 
+/// Whoever knows nothing of pages answers the same one for ever.
+#[tokio::test]
+async fn pages_end_where_nothing_new_comes() {
+    let events = r#"{"events":[{"id":"3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10","action":"secret.read","details":{}}]}"#;
+    let script = Script::run(&[&answer("200 OK", "Content-Type: application/json\r\n", events)]);
+    let found: Vec<_> = script.client().audit().events().stream().try_collect().await.unwrap();
+    assert_eq!((found.len(), script.asked()), (1, 3));
+}
+
 #[tokio::test]
 async fn retries_end() {
     let script = Script::run(&[&busy()]);
@@ -89,8 +100,125 @@ async fn what_is_not_ours_is_an_error_without_its_body() {
         assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
         assert_eq!(error.status().map(|status| status.to_string()).as_deref(), status.split(' ').next());
     }
-    let script = Script::run(&["HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"]);
+}
+
+/// An answer that is cut is none: a GET goes out again, what may be counted does not.
+#[tokio::test]
+async fn an_answer_that_is_cut_is_asked_for_again() {
+    let cut = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let script = Script::run(&[cut, &json(r#"{"vaults":[]}"#)]);
+    assert!(script.client().vaults().list().await.unwrap().vaults.is_empty());
+    assert_eq!(script.asked(), 2);
+    let script = Script::run(&[cut]);
     assert!(matches!(script.client().vaults().list().await, Err(Error::Connection { .. })));
+    assert_eq!(script.asked(), 4);
+    let script = Script::run(&[cut]);
+    let vault = keepward::VaultId(uuid::Uuid::nil());
+    assert!(matches!(script.client().secrets().get(vault, "a").await, Err(Error::Connection { .. })));
+    assert_eq!(script.asked(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_of_ten_megabytes_is_read() {
+    let padding = "x".repeat(10 * 1024 * 1024);
+    let script = Script::run(&[&json(&format!(r#"{{"vaults":[],"padding":"{padding}"}}"#))]);
+    assert!(script.client().vaults().list().await.unwrap().vaults.is_empty());
+}
+
+/// Some proxies refuse slashes that are encoded.
+#[tokio::test]
+async fn a_path_is_sent_with_its_slashes() {
+    let script = Script::run(&[&busy()]);
+    let vault = keepward::VaultId(uuid::Uuid::nil());
+    let _ = script.client().secrets().put(vault, "payments/stripe/key", "v").await;
+    assert!(script.heads.lock().unwrap()[0].contains("/secrets/payments/stripe/key HTTP/1.1\r\n"));
+}
+
+/// A call that is dropped ends, and its connection with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_dropped_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let client = Client::builder().base_url(url).token("t").build().unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(300), client.vaults().list()).await.is_err());
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut head = Vec::new();
+    stream.read_to_end(&mut head).expect("the connection is still open");
+    assert!(head.starts_with(b"GET /v1/vaults"));
+}
+
+/// Runs a test of this file again, in a process of its own with these variables.
+fn alone(test: &str, variables: &[(&str, &str)]) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &format!("sdk::{test}"), "--nocapture"]).env(ALONE, "true");
+    for name in ["KEEPWARD_URL", "KEEPWARD_AGENT_KEY"] {
+        command.env_remove(name);
+    }
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+const ALONE: &str = "KEEPWARD_TEST_ALONE";
+
+fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
+}
+
+/// Not over http; over https it is asked for a tunnel, and sees no more.
+#[tokio::test]
+async fn a_proxy_of_the_environment_sees_no_token() {
+    if !is_alone() {
+        let proxy = Script::run(&["HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"]);
+        let variables = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, proxy.url.as_str()));
+        alone("a_proxy_of_the_environment_sees_no_token", &variables);
+        let heads = proxy.heads.lock().unwrap();
+        assert_eq!(heads.len(), 1);
+        assert!(heads[0].starts_with("CONNECT vault.example.com:443 ") && !heads[0].contains("secret-token"));
+        return;
+    }
+    let script = Script::run(&[&json(r#"{"vaults":[]}"#)]);
+    script.client().vaults().list().await.unwrap();
+    let client = Client::builder().base_url("https://vault.example.com").token("secret-token").max_retries(0);
+    assert!(matches!(client.build().unwrap().vaults().list().await, Err(Error::Connection { .. })));
+}
+
+#[test]
+fn variables_that_are_missing_or_empty_are_named() {
+    if !is_alone() {
+        alone("variables_that_are_missing_or_empty_are_named", &[("KEEPWARD_URL", ""), ("KEEPWARD_AGENT_KEY", "")]);
+        return alone("variables_that_are_missing_or_empty_are_named", &[]);
+    }
+    let error = Client::from_env().unwrap_err();
+    assert!(error.to_string().contains("KEEPWARD_URL is not set"), "{error}");
+}
+
+/// What this process has open, its threads, and its resident memory in MB.
+fn held() -> [usize; 3] {
+    let count = |folder: &str| std::fs::read_dir(folder).unwrap().count();
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = pages.split(' ').nth(1).unwrap().parse().unwrap();
+    [count("/proc/self/fd"), count("/proc/self/task"), pages * 4096 / 1_000_000]
+}
+
+#[tokio::test]
+async fn a_thousand_clients_leave_nothing() {
+    if !is_alone() {
+        return alone("a_thousand_clients_leave_nothing", &[]);
+    }
+    let script = Script::run(&[&json(r#"{"vaults":[]}"#)]);
+    let some = async |count: usize| {
+        for _ in 0..count {
+            script.client().vaults().list().await.unwrap();
+        }
+        held()
+    };
+    let before = some(200).await;
+    let after = some(1000).await;
+    for (held, (then, slack)) in after.into_iter().zip(before.into_iter().zip([8, 2, 12])) {
+        assert!(held <= then + slack, "{before:?}, then {after:?}");
+    }
 }
 
 #[tokio::test]

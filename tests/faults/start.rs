@@ -1,6 +1,7 @@
 //! Starting: what a server refuses, and says so; stopping.
 
 use keepward_tests::{Mount, Organisation, OwnServer, command, is_postgres};
+use sea_orm::ConnectionTrait;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -127,6 +128,39 @@ async fn a_corrupt_database_is_refused() {
     assert!(said.contains("database"), "{said}");
 }
 
+#[tokio::test]
+async fn the_file_of_another_program_is_refused_and_left_as_it_is() {
+    if is_postgres() {
+        return; // postgres.rs has its databases.
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert!(OwnServer::start(folder.path(), &[]).stop().success());
+    let file = folder.path().join("keepward.db");
+    std::fs::remove_file(&file).unwrap();
+    let database = sea_orm::Database::connect(format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
+    database.execute_unprepared("CREATE TABLE customers (id INTEGER)").await.unwrap();
+    database.close().await.unwrap();
+    let refused = |bytes: &dyn Fn() -> Vec<u8>| {
+        let before = bytes();
+        let said = refusal(folder.path(), &[]);
+        assert!(said.contains("another program") && said.contains("keepward.db"), "{said}");
+        let migrated = command(folder.path()).arg("migrate").output().unwrap();
+        assert!(!migrated.status.success() && String::from_utf8_lossy(&migrated.stderr).contains("another program"));
+        assert!(bytes() == before, "it was changed");
+    };
+    refused(&|| std::fs::read(&file).unwrap());
+    // One that crashed, with the tables in its log only.
+    let other = folder.path().join("crashed.db");
+    let database = sea_orm::Database::connect(format!("sqlite://{}?mode=rwc", other.display())).await.unwrap();
+    database.execute_unprepared("PRAGMA journal_mode = WAL").await.unwrap();
+    database.execute_unprepared("CREATE TABLE customers (id INTEGER)").await.unwrap();
+    let log = file.with_extension("db-wal");
+    std::fs::copy(&other, &file).unwrap();
+    std::fs::copy(other.with_extension("db-wal"), &log).unwrap();
+    refused(&|| [std::fs::read(&file).unwrap(), std::fs::read(&log).unwrap()].concat());
+    database.close().await.unwrap();
+}
+
 /// Tests run as root, for whom modes are no obstacle: a read-only mount is.
 #[tokio::test]
 async fn a_read_only_data_folder_is_refused() {
@@ -137,6 +171,25 @@ async fn a_read_only_data_folder_is_refused() {
     let Some(_mount) = Mount::tmpfs(folder.path(), "ro,size=1m") else { return };
     let said = OwnServer::try_start(folder.path(), &[]).map(drop).unwrap_err();
     assert!(said.contains("data folder") && said.contains("can't be written"), "{said}");
+}
+
+/// A disk that was remounted, as systems do after an error of theirs: its data is there, and nobody may write.
+#[tokio::test]
+async fn a_database_on_a_read_only_file_system_is_refused() {
+    if is_postgres() {
+        return; // postgres.rs has one that is read-only.
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mount) = Mount::tmpfs(folder.path(), "size=16m") else { return };
+    let data = folder.path().join("data");
+    assert!(OwnServer::start(&data, &[]).stop().success());
+    mount.change("ro");
+    let said = refusal(&data, &[]);
+    assert!(said.contains("data folder") && said.contains("can't be written"), "{said}");
+    let verified = command(&data).args(["audit", "verify"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&verified.stderr).contains("panicked"));
+    mount.change("rw");
+    drop(OwnServer::start(&data, &[]));
 }
 
 #[tokio::test]

@@ -1,5 +1,10 @@
+//! TLS: our own front, and the way to the database.
+
+use crate::postgres::start;
+use futures_util::future::join_all;
 use keepward::Client;
-use keepward_tests::{OwnServer, PASSWORD};
+use keepward_tests::{Cluster, Durability, Organisation, OwnServer, PASSWORD, is_postgres};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 /// Our own front: certificate and key from files, and an SDK that trusts the authority it was given, and no other.
 #[tokio::test]
@@ -18,4 +23,52 @@ async fn tls_by_certificate_and_key() {
     assert!(matches!(other.health().get().await, Err(keepward::Error::Connection { .. })));
     std::fs::write(&key, "nonsense").unwrap();
     assert!(OwnServer::try_start(&folder.path().join("data2"), &settings).is_err_and(|said| said.contains("TLS")));
+}
+
+/// PostgreSQL by TLS: every connection that a server opens, to the authority and the name that its address says, and to no
+/// other.
+#[tokio::test]
+async fn the_way_to_the_database_is_verified() {
+    if !is_postgres() {
+        return; // SQLite is a file.
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let make = || rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (ours, another) = (make(), make());
+    let authority = |name: &str, certificate: &rcgen::Certificate| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, certificate.pem()).unwrap();
+        file.display().to_string()
+    };
+    let (trusted, wrong) = (authority("trusted.pem", &ours.cert), authority("wrong.pem", &another.cert));
+    let mut cluster = Cluster::start(Durability::Full);
+    let plain = cluster.create("app");
+    cluster.require_tls(&ours.cert.pem(), &ours.signing_key.serialize_pem());
+    cluster.stop("fast");
+    cluster.restart();
+    let by_name = plain.replace("127.0.0.1", "localhost");
+    let data = folder.path().join("data");
+    for (url, reason) in [
+        (format!("{plain}?sslmode=disable"), "no encryption"),
+        (format!("{by_name}?sslmode=verify-full&sslrootcert={wrong}"), "certificate"),
+        (format!("{plain}?sslmode=verify-full&sslrootcert={trusted}"), "certificate"),
+    ] {
+        let said = start(&url, &data, &[]).map(drop).unwrap_err();
+        assert!(said.contains(reason) && !said.contains("panicked"), "{url}: {said}");
+    }
+    let url = format!("{by_name}?sslmode=verify-full&sslrootcert={trusted}");
+    let server = start(&url, &data, &[]).unwrap();
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    organisation.owner.secrets().put(vault, "a", "v").await.unwrap();
+    assert_eq!(organisation.owner.secrets().get(vault, "a").await.unwrap().value.expose(), "v");
+    // As many as it has.
+    let lists = (0..64).map(|_| organisation.http.get("/v1/audit/events", &organisation.owner_token));
+    assert!(join_all(lists).await.iter().all(|listed| listed.status == 200));
+    let database = Database::connect(&url).await.unwrap();
+    const ASK: &str =
+        "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'keepward'";
+    let connections = database.query_all_raw(Statement::from_string(DbBackend::Postgres, ASK)).await.unwrap();
+    assert!((3..=14).contains(&connections.len()), "lookups, readers, writer, watch: {}", connections.len());
+    assert!(connections.iter().all(|connection| connection.try_get("", "ssl").unwrap()));
 }

@@ -1,4 +1,6 @@
+use std::fs::Permissions;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -96,6 +98,19 @@ impl Cluster {
         self.folder.path().join("data").display().to_string()
     }
 
+    /// From its next start on it takes connections by TLS only, with this certificate and key in PEM.
+    pub fn require_tls(&self, certificate: &str, key: &str) {
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let file = Path::new(&self.data()).join(name);
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+            give_to_user(&file);
+        }
+        let access = Path::new(&self.data()).join("pg_hba.conf");
+        std::fs::write(access, "hostssl all all 127.0.0.1/32 trust\n").unwrap();
+        self.add_settings("ssl = on\n");
+    }
+
     /// Appends to its settings, for the next start.
     pub fn add_settings(&self, settings: &str) {
         let file = Path::new(&self.data()).join("postgresql.conf");
@@ -108,10 +123,11 @@ impl Cluster {
         self.run("pg_ctl", &["-D", &self.data(), "reload"]);
     }
 
-    /// Starts it (again): on the port that it had, or on a free one.
+    /// Starts it (again): on the port that it had, or, the first time, on a free one.
     pub fn restart(&mut self) {
+        let is_first = self.port == 0;
         for _ in 0..5 {
-            if self.port == 0 {
+            if is_first {
                 self.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             }
             let log = self.folder.path().join("log").display().to_string();
@@ -119,8 +135,8 @@ impl Cluster {
             if self.call("pg_ctl", &["-D", &self.data(), "-l", &log, "-w", "-t", "60", "-o", &options, "start"]) {
                 return;
             }
-            // Somebody else may have taken the port since.
-            self.port = 0;
+            // Somebody else may have taken the port since; or what was killed is not all gone yet.
+            std::thread::sleep(std::time::Duration::from_millis(200));
         }
         panic!("PostgreSQL does not start: {}", self.log());
     }

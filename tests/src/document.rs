@@ -106,6 +106,9 @@ impl Operation {
     pub fn faults(&self, request: &Sent) -> Vec<String> {
         let mut faults = Vec::new();
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        if path.to_ascii_uppercase().contains("%2F") {
+            faults.push("a slash that is encoded".to_owned());
+        }
         let variables = self.matches(path).unwrap_or_default();
         let query: Vec<(String, String)> =
             reqwest::Url::parse(&format!("http://x/?{query}")).unwrap().query_pairs().into_owned().collect();
@@ -152,10 +155,16 @@ impl Operation {
         if !responses.contains_key(&answer.status.to_string()) && !responses.contains_key(&class) {
             return vec![format!("the status {} is not one of it", answer.status)];
         }
-        if answer.status >= 400 {
-            return if answer.is_problem(answer.status) { Vec::new() } else { vec![format!("no problem: {answer:?}")] };
+        if answer.status >= 400 && !answer.is_problem(answer.status) {
+            return vec![format!("no problem: {answer:?}")];
         }
-        match self.answer_validator(answer.status) {
+        let validator = match answer.status {
+            400.. => responses.get(&answer.status.to_string()).or(responses.get(&class)).and_then(|response| {
+                Some(strict(&resolved(response).pointer("/content/application~1problem+json")?["schema"]))
+            }),
+            _ => self.answer_validator(answer.status),
+        };
+        match validator {
             Some(validator) => validator.iter_errors(&answer.json()).map(|error| error.to_string()).collect(),
             None => Vec::new(),
         }

@@ -34,7 +34,10 @@ pub(crate) fn check() -> Result<()> {
     println!("-- format and lints");
     cargo(&["fmt", "--all", "--check"], &[])?;
     let lints = ["clippy", "--locked", "--quiet", "--workspace", "--lib", "--bins", "--", "-D", "warnings"];
-    cargo(&lints, &[])
+    cargo(&lints, &[])?;
+    println!("-- the documentation of the crates");
+    let docs = ["doc", "--locked", "--quiet", "--no-deps", "--all-features", "-p", "keepward-api", "-p", "keepward"];
+    cargo(&docs, &[("RUSTDOCFLAGS".to_owned(), "-D warnings".to_owned())])
 }
 
 fn generated() -> Result<Vec<String>> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const CALLERS: [&str; 5] = ["public", "user", "agent", "any", "operator"];
-const EXTENSIONS: [&str; 12] = [
+const EXTENSIONS: [&str; 13] = [
     "x-caller",
     "x-min-role",
     "x-requires",
@@ -18,6 +18,7 @@ const EXTENSIONS: [&str; 12] = [
     "x-rate",
     "x-optional-auth",
     "x-pages",
+    "x-repeat",
 ];
 const SECRET_NAMES: [&str; 6] = ["value", "password", "api_key", "code", "passphrase", "secret"];
 

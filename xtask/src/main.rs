@@ -11,6 +11,7 @@ mod r#gen;
 mod lint;
 mod lower;
 mod model;
+mod page;
 mod process;
 mod run;
 mod sdk;
@@ -30,14 +31,14 @@ cargo xtask VERB
   demo           the main job on a server of its own, through the SDK
   bench [main|curves|growth|--record]
                  every figure of the design, beside a bare route; --record writes docs/performance/
-  flames         flame graphs of a read and of a write (needs perf), into docs/performance/
+  flames         flame graphs of a read and of a write on each database (needs perf), into docs/performance/
   bench sdk [--record]
                  a read through each SDK beside the same by hand, imports, memory over 100,000 calls
   sdk [rust|python|node]
                  the SDKs, installed and put through tests/e2e (needs npm, python3-venv)
   package        wheel, source package, npm packages and crates, into target/packages; each installed and tried
-  soak [kills|sqlite|postgres]
-                 hundreds of kills; an hour of mixed load on each database
+  soak [kills|sqlite|postgres] [--record]
+                 hundreds of kills; an hour of mixed load on each database; --record writes what was seen into docs
   status         list the operations of the document that still answer 501
 ";
 
@@ -78,7 +79,8 @@ fn verb() -> Result<()> {
         ["sdk", only] => sdk::sdk(Some(only)),
         ["package"] => sdk::package(),
         ["demo"] => demo::demo(),
-        ["soak", parts @ ..] => soak::soak(parts),
+        ["soak", parts @ .., "--record"] => soak::soak(parts, true),
+        ["soak", parts @ ..] => soak::soak(parts, false),
         ["bench"] => bench::bench(None, false),
         ["bench", "sdk"] => bench::sdk(false),
         ["bench", "sdk", "--record"] => bench::sdk(true),

@@ -68,8 +68,19 @@ pub(crate) struct Operation {
     pub(crate) answer: Option<TokenStream>,
     /// The schema of the answer.
     pub(crate) answer_schema: Option<String>,
+    /// When a client may send it again without knowing what became of it, where its method does not tell.
+    pub(crate) repeat: Option<Repeat>,
     /// How its answers go on, where one is a part of a longer list.
     pub(crate) pages: Option<Pages>,
+}
+
+/// `x-repeat`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// `always`: what it makes is not missed.
+    Always,
+    /// `refused`: only where it was surely refused, since each answer may be one of few.
+    Refused,
 }
 
 /// `x-pages`: the answer's field with the items of one page, and the parameter that says which page. Items have an `id`.
@@ -83,6 +94,10 @@ pub(crate) struct Pages {
 }
 
 impl Operation {
+    /// Whether its path ends with what may have slashes.
+    pub(crate) fn is_wild(&self) -> bool {
+        matches!(self.segments.last(), Some(Segment::Wildcard(_)))
+    }
     pub(crate) fn ident(&self) -> Ident {
         format_ident!("{}", self.id)
     }
@@ -185,6 +200,12 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
         audit: text("x-audit"),
         lookup: text("x-lookup"),
         rate: text("x-rate"),
+        repeat: match text("x-repeat").as_deref() {
+            None => None,
+            Some("always") => Some(Repeat::Always),
+            Some("refused") => Some(Repeat::Refused),
+            Some(other) => bail!("x-repeat: {other}"),
+        },
         planned: operation.get("x-planned").is_some(),
         max_body: operation.get("x-max-body-bytes").and_then(Value::as_u64).unwrap_or(MAX_BODY),
         summary: text("summary").unwrap_or_default(),

@@ -1,35 +1,49 @@
 //! `cargo xtask test`: builds, starts what a run needs, hands its address to every test; once on each database.
 
-use crate::run::{Profile, Stage, build, cargo, target_folder};
+use crate::run::{Profile, Stage, TemporaryFolder, build, cargo, target_folder};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// `filter` goes to the test runner as it is.
 pub(crate) fn test(filter: &[&str]) -> Result<()> {
     let binary = build(Profile::Dev)?;
     let has_nextest = Command::new("cargo").args(["nextest", "--version"]).output();
     let has_nextest = has_nextest.is_ok_and(|output| output.status.success());
-    // What has no server behaves alike on both databases; what has its own is no matter of two.
+    // What has its own server is no matter of two.
     let runs: [(&str, &[&str]); 3] =
-        [("sqlite", &[]), ("postgres", &["contract", "routes", "faults"]), ("pair", &["contract", "routes"])];
+        [("sqlite", &[]), ("postgres", &["lib", "contract", "routes", "faults"]), ("pair", &["contract", "routes"])];
     get_packages()?;
     let prometheus = get_prometheus()?.display().to_string();
+    let can_mount = can_mount()?;
+    if !can_mount {
+        println!("== this machine lets nobody mount a file system: full disks and read-only ones are not shown");
+    }
     for (stage, binaries) in runs {
         println!("== tests on {stage}");
         // What every test together makes the shared servers ask is explained when the run ends.
         let explain: &[&str] = if filter.is_empty() && stage != "pair" { &["explain"] } else { &[] };
         let mut stage = Stage::set(Profile::Dev, &binary, &[&[stage], explain].concat())?;
         stage.environment.push(("KEEPWARD_TEST_PROMETHEUS".to_owned(), prometheus.clone()));
+        if !can_mount {
+            stage.environment.push(("KEEPWARD_TEST_NO_MOUNT".to_owned(), "true".to_owned()));
+        }
         let mut arguments: Vec<String> = match has_nextest {
             true => ["nextest", "run", "--locked", "--workspace", "--no-fail-fast"].map(str::to_owned).into(),
             false => ["test", "--locked", "--workspace"].map(str::to_owned).into(),
         };
         if has_nextest && !binaries.is_empty() {
-            let only = binaries.iter().map(|name| format!("binary({name})")).collect::<Vec<_>>().join(" | ");
+            let only = binaries.iter().map(|name| match *name {
+                "lib" => "kind(lib)".to_owned(),
+                name => format!("binary({name})"),
+            });
+            let only = only.collect::<Vec<_>>().join(" | ");
             arguments.extend(["-E".to_owned(), only]);
         } else {
-            arguments.extend(binaries.iter().flat_map(|name| ["--test".to_owned(), (*name).to_owned()]));
+            arguments.extend(binaries.iter().flat_map(|name| match *name {
+                "lib" => vec!["--lib".to_owned()],
+                name => vec!["--test".to_owned(), name.to_owned()],
+            }));
         }
         arguments.extend(filter.iter().map(|word| (*word).to_owned()));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -67,6 +81,16 @@ pub(crate) fn get_packages() -> Result<()> {
         (false, _) => bail!("the tests need PostgreSQL's `initdb`: install PostgreSQL 13 or later"),
         (_, false) => bail!("the tests need libfaketime: install the package faketime"),
     }
+}
+
+/// Whether a file system in memory can be mounted here.
+fn can_mount() -> Result<bool> {
+    let folder = TemporaryFolder::new("mount")?;
+    let run = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).arg(&folder.0).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    Ok(run("mount", &["-t", "tmpfs", "none"]) && run("umount", &[]))
 }
 
 /// Prometheus: the one on the path, or Debian's, unpacked into the target folder; installed, it would be a service.

@@ -54,9 +54,9 @@ class _Base:
         # Never variables of this frame as they are: tracebacks can show those.
         agent_key, user_key, token, password = sealed(agent_key), sealed(user_key), sealed(token), sealed(password)
         if base_url is None:
-            base_url = os.environ.get("KEEPWARD_URL")
+            base_url = os.environ.get("KEEPWARD_URL") or None
         if agent_key is None and user_key is None and token is None and email is None and password is None:
-            agent_key = sealed(os.environ.get("KEEPWARD_AGENT_KEY"))
+            agent_key = sealed(os.environ.get("KEEPWARD_AGENT_KEY") or None)
         self._connection = Connection(
             base_url=base_url,
             agent_key=agent_key,

@@ -40,7 +40,7 @@ class Model:
         for name in self.__slots__:
             value = fields.get(name)
             if value is not None and name in self._decimals:
-                value = decimal.Decimal(value)
+                value = _decimal(value)
             object.__setattr__(self, name, value)
 
     def to_dict(self) -> Dict[str, Any]:
@@ -67,6 +67,14 @@ class Model:
     def __reduce__(self) -> Any:
         fields = {name: getattr(self, name) for name in self.__slots__}
         return _remake, (type(self), fields)
+
+
+def _decimal(value: Any) -> Any:
+    """A number, or what a newer server says instead of one as it is."""
+    try:
+        return decimal.Decimal(value)
+    except (decimal.InvalidOperation, TypeError, ValueError):
+        return value
 
 
 def _remake(model: Any, fields: Dict[str, Any]) -> Any:

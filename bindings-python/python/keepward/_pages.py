@@ -15,16 +15,21 @@ class _Pages:
         self._place = start if start is not None else 0 if self._counts_items else 1
         self._given = given
         self._ids: Any = ()
+        self._has_repeated = False
 
     def arguments(self) -> Dict[str, Any]:
         return {**self._given, self._by: self._place}
 
     def fresh(self, answer: Any) -> Optional[Any]:
-        """The items of an answer that the page before did not have; `None` at the end."""
+        """The items of an answer that the page before did not have; `None` at the end.
+
+        Two pages in a row that repeat the one before are the end: whoever answers so knows nothing of pages.
+        """
         found = getattr(answer, self._items)
-        if not found:
-            return None
         fresh = [item for item in found if item.id not in self._ids]
+        if not found or (self._has_repeated and not fresh):
+            return None
+        self._has_repeated = not fresh
         self._ids = {item.id for item in found}
         self._place += len(found) if self._counts_items else 1
         return fresh

@@ -7,6 +7,7 @@ use crate::config::{Config, Flags};
 use crate::error::Error;
 use crate::metrics::METRICS;
 use keepward_api::{SecretPath, Timestamp, VaultId, params, types};
+use sea_orm::ConnectionTrait;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
@@ -34,12 +35,25 @@ async fn signup(app: &App, email: &str) -> Arc<Credential> {
     Arc::new(parse_bearer(Some(header.as_bytes()), &app.tokens, &app.keyring.sub_keys, now).unwrap())
 }
 
+/// Settings for a database of a scene's own, where the run is one on PostgreSQL.
+async fn on_postgres(cluster: &str) -> Vec<(String, String)> {
+    let name = format!("kw_scene_{}", uuid::Uuid::new_v4().simple());
+    let admin = sea_orm::Database::connect(format!("{cluster}postgres")).await.unwrap();
+    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    let settings = [("KEEPWARD_DATABASE_URL", format!("{cluster}{name}")), ("KEEPWARD_UNSAFE_POSTGRES", "true".into())];
+    settings.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
 impl Scene {
     async fn set() -> Self {
         let alone = ALONE.lock().await;
         let folder = tempfile::tempdir().unwrap();
+        let settings = match std::env::var("KEEPWARD_TEST_POSTGRES") {
+            Ok(cluster) => on_postgres(&cluster).await,
+            Err(_) => Vec::new(),
+        };
         let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
-        let (app, _writing) = App::open(Config::load(&flags, []).unwrap(), Open::Serve).await.unwrap();
+        let (app, _writing) = App::open(Config::load(&flags, settings).unwrap(), Open::Serve).await.unwrap();
         let owner = signup(&app, "owner@example.com").await;
         // A member of the same organisation, as the database has one: added on the host.
         let org = owner.claims().unwrap().org;

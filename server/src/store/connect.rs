@@ -19,6 +19,9 @@ const READ_TIME: Duration = Duration::from_secs(32);
 /// How long a goodbye may take: nobody may be there to say it to.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
+/// What is said of a database that has tables, and none of ours.
+pub(super) const FOREIGN: &str = "holds the tables of another program; give Keepward a database of its own";
+
 async fn close(connection: &DatabaseConnection) {
     match tokio::time::timeout(CLOSE_TIME, connection.close_by_ref()).await {
         Ok(Ok(())) => {}
@@ -103,6 +106,9 @@ impl Database {
     }
 
     async fn connect(url: &DatabaseUrl) -> Result<Self> {
+        if let DatabaseUrl::Sqlite(path) = url {
+            sqlite::check(path).await?;
+        }
         let writer = url.connect_writer().await?;
         let link = match url {
             DatabaseUrl::Sqlite(path) => Link::new(sqlite::connect(path, 3).await?).into(),

@@ -1,5 +1,6 @@
 //! PostgreSQL: a database that several servers may share.
 
+use super::connect::FOREIGN;
 use crate::error::{Error, Result};
 use keepward_api::SecretText;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
@@ -189,7 +190,7 @@ pub(super) async fn check(connection: &DatabaseConnection, url: &PostgresUrl) ->
         return refuse("is read-only (a standby?); give the address of the primary");
     }
     if found.tables > 0 && found.migrations == 0 {
-        return refuse("holds the tables of another program; give Keepward a database of its own");
+        return refuse(FOREIGN);
     }
     let loses = match &found {
         Settings { fsync, .. } if fsync != "on" => "fsync",

@@ -1,9 +1,11 @@
 //! SQLite: a file of one server's own.
 
+use super::connect::FOREIGN;
 use crate::error::{Error, Result};
 use rustix::fs::{FlockOperation, flock};
 use sea_orm::{ConnectOptions, DatabaseConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
@@ -18,6 +20,22 @@ pub(super) async fn connect(path: &Path, connections: u32) -> Result<DatabaseCon
     sea_orm::Database::connect(options)
         .await
         .map_err(|error| Error::internal(format!("the database {} can't be opened: {error}", path.display())))
+}
+
+/// Refuses the file of another program, and changes nothing in it.
+pub(super) async fn check(path: &Path) -> Result<()> {
+    const ASK: &str = "SELECT count(*), count(*) FILTER (WHERE name IN ('seaql_migrations', 'key_record')) \
+        FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    if !path.exists() {
+        return Ok(());
+    }
+    let refuse = |why: &dyn std::fmt::Display| Error::internal(format!("the database {} {why}", path.display()));
+    let unusable = |error: sqlx::Error| refuse(&format_args!("can't be opened: {error}"));
+    // A last connection that could write would clear what a crash has left of its log.
+    let mut connection = super::logged(address(path)?.read_only(true)).connect().await.map_err(unusable)?;
+    let (tables, own): (i64, i64) = sqlx::query_as(ASK).fetch_one(&mut connection).await.map_err(unusable)?;
+    connection.close().await.map_err(unusable)?;
+    if tables > 0 && own == 0 { Err(refuse(&FOREIGN)) } else { Ok(()) }
 }
 
 /// Of a database that is made; one that is there keeps its own. An event changes a page of each index of the trail, and pages

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -42,7 +42,7 @@ enum Role {
     Silent,
     /// Answers without an end.
     Endless,
-    /// Has a certificate that nobody has signed.
+    /// Has a certificate that nobody has signed; whoever is told to trust it gets a whole answer.
     Untrusted,
     /// Gives tokens that are to be renewed after a second, and takes none but the last of them.
     Renewing,
@@ -64,8 +64,10 @@ const ROLES: [(&str, Role); 13] = [
     ("renewing", Role::Renewing),
 ];
 
-/// How long a client may keep a token before it has to renew it, in seconds; 60 of them belong to the renewal.
-const TOKEN_SECONDS: u64 = 61;
+/// How long a token lives where tokens are renewed, in seconds: so short a life is used up to its half.
+const TOKEN_SECONDS: u64 = 2;
+/// How long a request may take to arrive.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// How long an answer takes where tokens are renewed: calls are in flight then.
 const FLIGHT: Duration = Duration::from_millis(200);
 /// Retry-After of who refuses for ever, in seconds.
@@ -74,6 +76,8 @@ const RETRY_AFTER: &str = "7";
 /// The running server; it ends with the process.
 pub struct Mirror {
     urls: BTreeMap<&'static str, String>,
+    /// Of the untrusted address, in PEM.
+    certificate: String,
     state: Arc<State>,
 }
 
@@ -82,8 +86,8 @@ struct State {
     findings: Mutex<Vec<String>>,
     seen: Mutex<BTreeSet<String>>,
     refused: Mutex<HashSet<(u16, String, String)>>,
-    /// How many tokens were given for each key.
-    tokens: Mutex<HashMap<String, usize>>,
+    /// How many tokens were given for each key, and when the last was.
+    tokens: Mutex<HashMap<String, (u64, Instant)>>,
 }
 
 impl Mirror {
@@ -97,16 +101,23 @@ impl Mirror {
             tokens: Mutex::default(),
         });
         let mut urls = BTreeMap::new();
+        let (certificate, acceptor) = self_signed();
         for (name, role) in ROLES {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let scheme = if role == Role::Untrusted { "https" } else { "http" };
+            let tls = (role == Role::Untrusted).then(|| acceptor.clone());
+            let scheme = if tls.is_some() { "https" } else { "http" };
             urls.insert(name, format!("{scheme}://{}", listener.local_addr().unwrap()));
-            tokio::spawn(listen(listener, role, Arc::clone(&state)));
+            tokio::spawn(listen(listener, tls, role, Arc::clone(&state)));
         }
         // Nobody listens there.
         let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
         urls.insert("dead", format!("http://{}", dead.local_addr().unwrap()));
-        Self { urls, state }
+        Self { urls, certificate, state }
+    }
+
+    /// What its untrusted address proves itself with, in PEM.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
     }
 
     /// Its addresses by the names of what they do.
@@ -133,8 +144,7 @@ impl Mirror {
     }
 }
 
-async fn listen(listener: TcpListener, role: Role, state: Arc<State>) {
-    let tls = (role == Role::Untrusted).then(self_signed);
+async fn listen(listener: TcpListener, tls: Option<TlsAcceptor>, role: Role, state: Arc<State>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let (state, tls) = (Arc::clone(&state), tls.clone());
@@ -167,13 +177,15 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, rol
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-fn self_signed() -> TlsAcceptor {
+/// A certificate in PEM, and who proves himself with it.
+fn self_signed() -> (String, TlsAcceptor) {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let pem = made.cert.pem();
     let config = config.with_no_client_auth().with_single_cert(vec![made.cert.into()], key.into()).unwrap();
-    Arc::new(config).into()
+    (pem, Arc::new(config).into())
 }
 
 async fn sent(request: Request<Incoming>) -> Result<Sent, hyper::Error> {
@@ -208,7 +220,9 @@ fn made(status: u16, type_: &'static str, text: String) -> Answer {
 }
 
 fn problem(status: u16) -> Answer {
-    let body = json!({"type": "about:blank", "title": "Refused", "status": status, "detail": "by a test"});
+    let body = json!({
+        "type": "refused_by_a_test", "title": "Refused", "status": status, "detail": "by a test", "fields": {"name": "is not so"},
+    });
     made(status, "application/problem+json", body.to_string())
 }
 
@@ -300,16 +314,19 @@ impl State {
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
             let key = body["api_key"].as_str().unwrap_or_default();
             let mut tokens = self.tokens.lock().unwrap();
-            let number = tokens.entry(key.to_owned()).or_default();
-            *number += 1;
+            let number = tokens.get(key).map_or(1, |(last, _)| last + 1);
+            tokens.insert(key.to_owned(), (number, Instant::now()));
             answer["access_token"] = json!(format!("{number}-of-{key}"));
             answer["expires_in"] = json!(TOKEN_SECONDS);
         } else {
             // As it comes: it may be renewed while this call is in flight.
             let bearer = request.header("authorization").unwrap_or_default();
             let (number, key) = bearer.trim_start_matches("Bearer ").split_once("-of-").unwrap_or_default();
-            let last = self.tokens.lock().unwrap().get(key).copied().unwrap_or_default();
-            if number != last.to_string() {
+            let known = self.tokens.lock().unwrap().get(key).copied();
+            let (last, renewed) = known.unwrap_or((0, Instant::now()));
+            // One that was on its way while another call renewed it is no mistake.
+            let is_on_its_way = renewed.elapsed() < ON_ITS_WAY && number.parse() == Ok(last.saturating_sub(1));
+            if number != last.to_string() && !is_on_its_way {
                 self.find("request", request, vec!["a token that was renewed".to_owned()]);
                 return problem(401);
             }

@@ -24,7 +24,7 @@ pub(super) fn draw(pid: u32, title: &str, folder: &Path, svg: &Path) -> Result<(
         .collapse_file(Some(&script), File::create(&stacks)?)
         .map_err(|error| anyhow::anyhow!("{error}"))?;
     let mut options = Options::default();
-    options.title = format!("keepward-server, {title}, SQLite, 32 connections");
+    options.title = format!("keepward-server, {title}, 32 connections");
     options.min_width = 0.4;
     from_reader(&mut options, File::open(&stacks)?, File::create(svg)?).map_err(|error| anyhow::anyhow!("{error}"))
 }

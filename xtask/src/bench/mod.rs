@@ -5,12 +5,13 @@ mod plots;
 mod report;
 mod sdk;
 
+pub(crate) use report::{between_marks, machine};
 pub(crate) use sdk::sdk;
 
 use crate::process::resident_megabytes;
 use crate::root;
 use crate::run::{Profile, Server, Stage, TemporaryFolder, build, target_folder};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -79,15 +80,26 @@ pub(crate) fn bench(part: Option<&str>, record: bool) -> Result<()> {
 pub(crate) fn flames() -> Result<()> {
     let binary = build(Profile::Release)?;
     let folder = TemporaryFolder::new("flames")?;
-    let server = Server::start(&binary, &folder.0.join("data"), &[("KEEPWARD_RATE_LIMIT", "off")])?;
+    let cluster = Stage::set(Profile::Release, &binary, &["cluster", "durable"])?;
+    let database = cluster.database("flames")?;
     let docs = root().join("docs/performance");
     std::fs::create_dir_all(&docs)?;
-    for what in ["read", "write"] {
-        let load = Command::new(program("load")).args([what, &server.url, "9"]).stdout(Stdio::null()).spawn();
-        let mut load = load.context("load")?;
-        std::thread::sleep(std::time::Duration::from_secs(3));
-        flames::draw(server.pid(), what, &folder.0, &docs.join(format!("{what}.svg")))?;
-        load.wait()?;
+    for (on, database) in [("sqlite", None), ("postgres", Some(database.as_str()))] {
+        let mut settings = vec![LIMITS_OFF];
+        settings.extend(database.map(|url| ("KEEPWARD_DATABASE_URL", url)));
+        let server = Server::start(&binary, &folder.0.join(on), &settings)?;
+        for what in ["read", "write"] {
+            let load = Command::new(program("load")).args([what, &server.url, "9"]).stdout(Stdio::null()).spawn();
+            let mut load = load.context("load")?;
+            std::thread::sleep(std::time::Duration::from_secs(3));
+            flames::draw(
+                server.pid(),
+                &format!("a {what} on {on}"),
+                &folder.0,
+                &docs.join(format!("{what}-{on}.svg")),
+            )?;
+            load.wait()?;
+        }
     }
     Ok(())
 }
@@ -157,7 +169,7 @@ fn idle_connections(binary: &Path, data: &Path) -> Result<Value> {
     let mut result: Value = serde_json::from_str(&said).context("the connections could not be opened (ulimit -n?)")?;
     result["resident_mb"] = resident_megabytes(server.pid())?.into();
     drop(load.stdin.take());
-    load.wait()?;
+    ensure!(load.wait()?.success(), "the connections were not kept");
     Ok(result)
 }
 
@@ -165,8 +177,11 @@ fn curves(binary: &Path, folder: &Path, results: &mut Results) -> Result<()> {
     let server = Server::start(binary, &folder.join("curves"), &[LIMITS_OFF])?;
     results.load("SQLite", &["curves", &server.url])?;
     drop(server);
-    let stage = Stage::set(Profile::Release, binary, &["postgres", "durable"])?;
-    results.load("PostgreSQL", &["curves", stage.url()?])
+    for (on, stage) in [("PostgreSQL", "postgres"), ("two servers", "pair")] {
+        let stage = Stage::set(Profile::Release, binary, &[stage, "durable"])?;
+        results.load(on, &["curves", stage.url()?])?;
+    }
+    Ok(())
 }
 
 /// The same requests on a server with little in it and on one with much, in turns.

@@ -16,6 +16,7 @@ struct Line {
 
 const BLUE: RGBColor = RGBColor(38, 99, 176);
 const ORANGE: RGBColor = RGBColor(214, 112, 28);
+const GREEN: RGBColor = RGBColor(62, 140, 84);
 const LIGHT_BLUE: RGBColor = RGBColor(140, 178, 222);
 const LIGHT_ORANGE: RGBColor = RGBColor(238, 180, 130);
 
@@ -29,6 +30,7 @@ pub(super) fn draw(summary: &Value, folder: &Path) -> Result<()> {
     let lines = vec![
         Line { name: "SQLite", colour: BLUE, points: by_connections("SQLite", "per_second") },
         Line { name: "PostgreSQL", colour: ORANGE, points: by_connections("PostgreSQL", "per_second") },
+        Line { name: "two servers", colour: GREEN, points: by_connections("two servers", "per_second") },
     ];
     plot(&folder.join("connections.svg"), "Reads a second by connections", "connections", "a second", lines)?;
     let lines = vec![

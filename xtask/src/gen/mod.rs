@@ -3,6 +3,7 @@
 mod coverage;
 mod dynamic;
 mod errors;
+mod listing;
 mod node;
 mod python;
 mod resources;
@@ -62,7 +63,7 @@ pub(crate) fn outputs(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
     files.insert("docs/sdk/coverage.md".into(), coverage::generate(&resources, &scenarios)?);
     files.insert("tests/e2e/surface.json".into(), node::surface(&resources)?);
     for page in snippets::PAGES {
-        files.insert(page.into(), snippets::filled(root, page)?);
+        files.insert(page.into(), listing::filled(page, snippets::filled(root, page)?, &resources)?);
     }
     Ok(files)
 }

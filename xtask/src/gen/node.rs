@@ -64,7 +64,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The arguments that stand by themselves: what a path names, and the one field that a body needs.
-fn positional<'a>(method: &'a Method<'_>) -> Vec<&'a Argument> {
+pub(super) fn positional<'a>(method: &'a Method<'_>) -> Vec<&'a Argument> {
     let fields =
         method.required().filter(|argument| argument.destination != Destination::Parameter(Place::Path)).count();
     method
@@ -74,7 +74,7 @@ fn positional<'a>(method: &'a Method<'_>) -> Vec<&'a Argument> {
 }
 
 /// The arguments of the options object.
-fn named<'a>(method: &'a Method<'_>) -> Vec<&'a Argument> {
+pub(super) fn named<'a>(method: &'a Method<'_>) -> Vec<&'a Argument> {
     let alone = positional(method);
     method.arguments.iter().filter(|argument| !alone.iter().any(|other| other.name == argument.name)).collect()
 }
@@ -197,12 +197,12 @@ fn signature(document: &Document, method: &Method<'_>) -> Result<String> {
     Ok(text)
 }
 
-fn method_name(method: &Method<'_>) -> String {
+pub(super) fn method_name(method: &Method<'_>) -> String {
     method.name().to_string().to_lower_camel_case()
 }
 
 /// The method over all pages of a list.
-fn iterator_name(method: &Method<'_>) -> String {
+pub(super) fn iterator_name(method: &Method<'_>) -> String {
     format!("iter_{}", method.name()).to_lower_camel_case()
 }
 

@@ -121,7 +121,7 @@ pub(super) fn models(document: &Document) -> Result<String> {
 }
 
 /// A name that Python can have: keywords get the underscore that PEP 8 gives them.
-fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     const KEYWORDS: [&str; 35] = [
         "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
         "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",

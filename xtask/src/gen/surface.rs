@@ -124,6 +124,12 @@ fn method<'a>(document: &Document, types: &syn::File, operation: &'a Operation) 
         operation.id
     );
     arguments.sort_by_key(|argument| !argument.required);
+    // The methods over all pages give what may be left out, and nothing else.
+    ensure!(
+        operation.pages.is_none() || arguments.iter().all(|argument| !argument.required),
+        "{}: a list in pages takes nothing that is required, until the generators can give it",
+        operation.id
+    );
     let answer = operation.answer_schema.as_deref().filter(|name| *name != "Empty");
     Ok(Method { operation, arguments, answer })
 }

@@ -2,7 +2,7 @@
 
 use super::print;
 use crate::lower::Lowered;
-use crate::model::Operation;
+use crate::model::{Operation, Repeat};
 use anyhow::{Result, ensure};
 use quote::{format_ident, quote};
 use typify::{TypeSpace, TypeSpaceImpl, TypeSpaceSettings};
@@ -48,10 +48,23 @@ pub(crate) fn generate(lowered: &Lowered, file: &syn::File, operations: &[Operat
         Some(quote!(#[doc = #doc] pub const #name: &str = #action;))
     });
     let actions: Vec<_> = actions.collect();
-    let public = operations.iter().filter(|operation| operation.caller == "public").map(|operation| &operation.id);
+    let ids = |of: fn(&Operation) -> bool| {
+        let ids = operations.iter().filter(|operation| of(operation)).map(|operation| &operation.id);
+        quote!(&[#(#ids),*])
+    };
+    let public = ids(|operation| operation.caller == "public");
+    let wild = ids(Operation::is_wild);
+    let always = ids(|operation| operation.repeat == Some(Repeat::Always));
+    let refused = ids(|operation| operation.repeat == Some(Repeat::Refused));
     print(quote! {
         /// Operations that take no credential.
-        pub const PUBLIC: &[&str] = &[#(#public),*];
+        pub const PUBLIC: &[&str] = #public;
+        /// Operations whose path ends with a parameter that may have slashes.
+        pub const WILD: &[&str] = #wild;
+        /// Operations that a client may send again whatever became of them, besides those of GET.
+        pub const REPEATED: &[&str] = #always;
+        /// Operations that a client may send again only where they were surely refused: each answer may be one of few.
+        pub const COUNTED: &[&str] = #refused;
         /// What the audit trail calls a success of each operation that it keeps.
         pub mod actions { #(#actions)* }
         /// One type a schema.

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 
 /// What every secret value of a run begins with, and what those of `tests/e2e/calls.json` and of the examples are: nothing
 /// prints them.
-const SECRETS: [&str; 4] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2"];
+const SECRETS: [&str; 5] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2", "D3mo!Passw0rd"];
 /// How keys and tokens begin, and more characters than a key's public prefix has.
 const KEYS: ([&str; 3], usize) = (["ocv_", "1ck_", "eyJ"], 30);
 
@@ -60,7 +60,7 @@ impl Scene {
     /// Runs a quickstart in an empty folder: it knows where the server is, and nothing else.
     fn run_quickstart(&self, command: &mut Command) -> Result<()> {
         println!("== {} in {}", name_of(command), command.get_current_dir().unwrap_or(Path::new(".")).display());
-        run(command.env("KEEPWARD_URL", &self.server.url))
+        self.run_test(command, None)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Mirror, Scene, check_size, only, quiet, run};
 use crate::root;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,7 +23,9 @@ fn wheel(folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"];
     run(Command::new("python3").args(build).arg(folder).arg(sources()))?;
+    // Of the oldest interpreter's stable interface, for all that follow.
     let wheel = only(folder, ".whl")?;
+    ensure!(wheel.to_string_lossy().contains("-cp39-abi3-"), "{} is for one interpreter", wheel.display());
     check_size(&wheel)?;
     Ok(wheel)
 }
@@ -46,6 +48,7 @@ pub(super) fn test(scene: &Scene) -> Result<()> {
     let examples = ["quickstart.py", "tour.py"].map(|name| sources().join("examples").join(name));
     run(Command::new(&python).args(["-m", "mypy", "--strict", "-p", "keepward"]).current_dir(&folder))?;
     run(Command::new(&python).args(["-m", "mypy", "--strict"]).args(&examples).current_dir(&folder))?;
+    run(Command::new(&python).args(["-m", "mypy.stubtest", "keepward._native"]).current_dir(&folder))?;
     // It asks the first `python` that it finds where packages are: `--verifytypes` does not heed `--pythonpath`.
     let here = python.parent().map(Path::to_path_buf).into_iter();
     let path = std::env::join_paths(here.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())))?;

@@ -9,8 +9,14 @@ use std::process::Command;
 
 const EXAMPLE: &str = "agent_reads_a_secret";
 
-/// The examples; `cargo xtask test` runs scenarios and calls.
+/// The examples, and what `tests/e2e` has.
 pub(super) fn test(scene: &Scene) -> Result<()> {
+    let mut scenarios = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    // Built like all tests, so that no package is built once more.
+    scenarios.args(["test", "--locked", "--workspace", "--test", "e2e", "--", "--nocapture"]).current_dir(root());
+    let data = scene.path("data").display().to_string();
+    scenarios.env("KEEPWARD_TEST_URL", &scene.server.url).env("KEEPWARD_TEST_DATA_DIR", data);
+    scene.run_test(&mut scenarios, None)?;
     for example in [EXAMPLE, "tour"] {
         let program = target_folder().join("release/examples").join(example);
         scene.run_test(&mut Command::new(program), None)?;

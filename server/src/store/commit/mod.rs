@@ -31,6 +31,8 @@ const FEW_UNITS: usize = 12;
 const MAX_SCRIPT: usize = 32;
 /// How often a transaction is run again that another server was in the way of.
 const MAX_CONFLICTS: u32 = 3;
+/// After a failure, how long nobody comes with a change before one that changes nothing is tried.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How long a transaction may take before its connection counts as lost.
 const TRANSACTION_TIME: Duration = Duration::from_secs(45);
 
@@ -129,7 +131,7 @@ impl Committer {
         (Self { queue, works }, task)
     }
 
-    /// Whether the last transaction was committed.
+    /// Whether the last transaction was committed. After one that was not, another is tried each second.
     pub fn works(&self) -> bool {
         self.works.load(Ordering::Relaxed)
     }
@@ -178,7 +180,17 @@ async fn run(
 ) {
     let max_changes = if database.backend() == DbBackend::Postgres { MAX_SAVEPOINTS } else { MAX_UNITS };
     let mut is_full = false;
-    while let Some((since, first)) = waiting.recv().await {
+    loop {
+        let next = match works.load(Ordering::Relaxed) {
+            true => Ok(waiting.recv().await),
+            false => tokio::time::timeout(TRY_AGAIN, waiting.recv()).await,
+        };
+        let Ok(next) = next else {
+            let has_room = database.free_bytes().is_none_or(|free| free >= min_free_bytes);
+            works.store(has_room && can_write(&database).await, Ordering::Relaxed);
+            continue;
+        };
+        let Some((since, first)) = next else { return };
         // Few would pay for a sync of their own: whoever is about to come comes along. Nobody is waited for.
         if waiting.len() < FEW_UNITS {
             tokio::task::yield_now().await;
@@ -215,6 +227,25 @@ async fn run(
             seams.journal.settle(false);
         }
     }
+}
+
+/// Whether a write that changes nothing is committed.
+async fn can_write(database: &Database) -> bool {
+    let written = async {
+        database
+            .writer()
+            .await?
+            .execute_unprepared("UPDATE meta SET value = value")
+            .await
+            .map(drop)
+            .map_err(Error::from)
+    };
+    let committed =
+        matches!(database.unless_lost(tokio::time::timeout(TRANSACTION_TIME, written)).await, Some(Ok(Ok(()))));
+    if !committed {
+        database.give_up_writer().await;
+    }
+    committed
 }
 
 /// Runs a batch and answers each of its units; true if it was committed.

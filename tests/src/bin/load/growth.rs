@@ -167,7 +167,7 @@ pub async fn add_events(url: &str, state: &str, count: u64) {
 }
 
 /// How often each is measured on either server, in turns.
-const TURNS: usize = 5;
+const TURNS: usize = 9;
 
 /// A server with the agents of its state.
 struct Filled {
@@ -228,18 +228,22 @@ pub async fn compare(small: &str, large: &str, state: &str) {
     let series =
         Series { warm_up: Duration::from_millis(500), measured: Duration::from_secs(2), repeats: 1, ..Series::USUAL };
     for name in [READ, LIST, AGENTS, POLICIES, ACTION, TIME] {
-        let mut rates = [Vec::new(), Vec::new()];
+        // A machine whose speed changes within minutes is the same one for both rates of a turn: the middle of their ratios.
+        let mut turns = Vec::new();
         for _ in 0..TURNS {
-            for (filled, rates) in [&small, &large].into_iter().zip(&mut rates) {
+            let mut rates = [0.0; 2];
+            for (filled, rate) in [&small, &large].into_iter().zip(&mut rates) {
                 let measured = measure(name, &filled.url, series, filled.request(name)).await;
-                rates.push(measured["per_second"].as_f64().unwrap());
+                *rate = measured["per_second"].as_f64().unwrap();
             }
+            turns.push((rates[0] / rates[1], rates));
         }
-        let [small, large] = rates.map(|mut rates| {
-            rates.sort_by(f64::total_cmp);
-            rates[TURNS / 2]
-        });
-        let times = (small / large * 100.0).round() / 100.0;
-        print(&json!({"name": name, "small_per_second": small, "per_second": large, "times": times}));
+        turns.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let hundredths = |times: f64| (times * 100.0).round() / 100.0;
+        let (times, [small, large]) = turns[TURNS / 2];
+        print(&json!({
+            "name": name, "small_per_second": small, "per_second": large, "times": hundredths(times),
+            "least_times": hundredths(turns[0].0), "most_times": hundredths(turns[TURNS - 1].0),
+        }));
     }
 }

@@ -22,8 +22,12 @@ impl Series {
     /// What is held against something else.
     pub const TURNS: Self = Self { repeats: 5, ..Self::USUAL };
     /// One of many points of a curve.
-    pub const POINT: Self =
-        Self { connections: 32, warm_up: Duration::from_millis(500), measured: Duration::from_secs(3), repeats: 1 };
+    pub const POINT: Self = Self {
+        connections: 32,
+        warm_up: Duration::from_millis(300),
+        measured: Duration::from_millis(1500),
+        repeats: 3,
+    };
 
     pub fn with(self, connections: usize) -> Self {
         Self { connections, ..self }
