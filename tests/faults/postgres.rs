@@ -404,7 +404,7 @@ async fn a_frozen_server_does_not_stop_the_other() {
         let frozen = Paused::process(servers[0].pid());
         // What the other's writers write, too: their secrets may be locked.
         for n in 0..4 {
-            other.secrets().put(vault, format!("writer/{n}").as_str(), format!("value-{n}")).await.unwrap();
+            other.secrets().put(scene.vault, format!("writer/{n}").as_str(), format!("value-{n}")).await.unwrap();
         }
         drop(frozen);
     }

@@ -40,8 +40,8 @@ async fn what_one_server_ends_the_other_gives_no_more() {
 
     // A personal key, and what it was exchanged for.
     let made = organisation.owner.api_keys().create("k").await.unwrap();
-    let (id, key) = (made.id.unwrap(), made.api_key.unwrap());
-    let token = exchange(&there, "/v1/auth/api-key", key.expose()).await;
+    let (id, key) = (made.key.unwrap().id.unwrap(), made.api_key.unwrap());
+    let token = exchange(&there, "/v1/auth/api-key-token", key.expose()).await;
     for bearer in [key.expose(), token.as_str()] {
         assert_eq!(status("/v1/auth/me", bearer).await, 200);
     }

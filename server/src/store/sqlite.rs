@@ -31,11 +31,26 @@ pub(super) async fn check(path: &Path) -> Result<()> {
     }
     let refuse = |why: &dyn std::fmt::Display| Error::internal(format!("the database {} {why}", path.display()));
     let unusable = |error: sqlx::Error| refuse(&format_args!("can't be opened: {error}"));
+    let ask = async |options: SqliteConnectOptions| -> sqlx::Result<(i64, i64)> {
+        let mut connection = super::logged(options).connect().await?;
+        let counts = sqlx::query_as(ASK).fetch_one(&mut connection).await;
+        connection.close().await?;
+        counts
+    };
     // A last connection that could write would clear what a crash has left of its log.
-    let mut connection = super::logged(address(path)?.read_only(true)).connect().await.map_err(unusable)?;
-    let (tables, own): (i64, i64) = sqlx::query_as(ASK).fetch_one(&mut connection).await.map_err(unusable)?;
-    connection.close().await.map_err(unusable)?;
+    let counts = match ask(address(path)?.read_only(true)).await {
+        // What a crash has left is to be undone before anybody can read it.
+        Err(error) if is_read_only(&error) => ask(address(path)?).await,
+        other => other,
+    };
+    let (tables, own) = counts.map_err(unusable)?;
     if tables > 0 && own == 0 { Err(refuse(&FOREIGN)) } else { Ok(()) }
+}
+
+/// SQLite's READONLY (8), whatever the reason.
+fn is_read_only(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == 8)
 }
 
 /// Of a database that is made; one that is there keeps its own. An event changes a page of each index of the trail, and pages
