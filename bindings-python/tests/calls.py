@@ -12,7 +12,6 @@ import urllib.request
 import uuid
 
 import keepward
-import keepward._models as models
 from e2e import E2E, SERVERS, close, invoke
 
 CALLS = json.loads((E2E / "calls.json").read_text())
@@ -56,7 +55,7 @@ def is_typed(answer):
     """Whether every field of a model, and of those within, is what the stubs promise."""
     wrong = {
         name: getattr(answer, name)
-        for name, hint in typing.get_type_hints(type(answer), vars(models)).items()
+        for name, hint in typing.get_type_hints(type(answer)).items()
         if not name.startswith("_") and not is_of(getattr(answer, name), hint)
     }
     assert not wrong, (type(answer), wrong)

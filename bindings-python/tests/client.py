@@ -320,7 +320,8 @@ def control_c_ends_a_call():
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         code = (
-            "import keepward, sys\n"
+            # Whoever runs this in the background may have it ignored.
+            "import keepward, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
             f"c = keepward.Client(base_url='http://127.0.0.1:{silent.getsockname()[1]}', timeout=60)\n"
             "print('calls', flush=True)\n"
             "try:\n    c.health.get()\nexcept KeyboardInterrupt:\n    sys.exit(7)\n"

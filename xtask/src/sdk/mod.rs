@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 
 /// What every secret value of a run begins with, and what those of `tests/e2e/calls.json` and of the examples are: nothing
 /// prints them.
-const SECRETS: [&str; 5] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2", "D3mo!Passw0rd"];
+const SECRETS: [&str; 4] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2"];
 /// How keys and tokens begin, and more characters than a key's public prefix has.
 const KEYS: ([&str; 3], usize) = (["ocv_", "1ck_", "eyJ"], 30);
 
@@ -74,9 +74,10 @@ fn shows_key(text: &str) -> bool {
     beginnings.iter().any(|beginning| text.split(beginning).skip(1).any(is_whole))
 }
 
-/// The last argument of a command, as its user calls it.
+/// The last argument of a command that is no option, as its user calls it.
 fn name_of(command: &Command) -> String {
-    let last = command.get_args().last().unwrap_or(command.get_program());
+    let words = command.get_args().filter(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let last = words.last().unwrap_or(command.get_program());
     Path::new(last).file_name().unwrap_or(last).to_string_lossy().into_owned()
 }
 
