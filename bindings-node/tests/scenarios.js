@@ -31,7 +31,7 @@ function at(value, path) {
 /** Whether a value has what is expected of it, or more. */
 function agrees(found, expected) {
   if (expected === '*') return found !== undefined
-  if (typeof found === 'number' && typeof expected === 'object') return found >= expected.at_least
+  if (typeof found === 'number' && expected?.at_least) return found >= expected.at_least
   if (expected instanceof keepward.Secret) return found.reveal() === expected.reveal()
   if (Array.isArray(expected)) return found.length >= expected.length && expected.every((item, n) => agrees(found[n], item))
   if (expected !== null && typeof expected === 'object') {

@@ -7,7 +7,7 @@ use keepward::dynamic::{self, Data, Failure};
 use keepward::{Client, SecretText};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString};
+use pyo3::types::{PyDict, PyString};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -100,11 +100,15 @@ impl Connection {
         password: Option<Bound<'_, PyAny>>,
         timeout: f64,
         connect_timeout: f64,
-        max_retries: &Bound<'_, PyInt>,
+        max_retries: &Bound<'_, PyAny>,
         root_certificate: Option<Vec<u8>>,
     ) -> PyResult<Self> {
-        let max_retries = max_retries.extract::<u32>().ok().filter(|count| *count <= MAX_RETRIES);
-        let max_retries = max_retries.ok_or_else(|| PyValueError::new_err("`max_retries` is 0 to 100"))?;
+        let max_retries = match max_retries.extract::<u32>() {
+            Ok(count) if count <= MAX_RETRIES => count,
+            Err(error) if error.is_instance_of::<PyTypeError>(max_retries.py()) => return Err(error),
+            // Less than none, too, or more than any number of this machine.
+            _ => return Err(PyValueError::new_err("`max_retries` is 0 to 100")),
+        };
         let mut builder = Client::builder().max_retries(max_retries);
         builder = builder.timeout(duration(timeout)?).connect_timeout(duration(connect_timeout)?);
         if let Some(url) = &base_url {

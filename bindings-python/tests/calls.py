@@ -35,7 +35,7 @@ def plain(value):
 
 def is_of(value, hint):
     """Whether a value is what its annotation says."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+    if typing.get_origin(hint) in (typing.Union, getattr(types, "UnionType", typing.Union)):
         return any(is_of(value, one) for one in typing.get_args(hint))
     if typing.get_origin(hint) is list:
         return isinstance(value, list) and all(is_of(item, *typing.get_args(hint)) for item in value)

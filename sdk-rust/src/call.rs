@@ -65,8 +65,11 @@ impl<Answer> fmt::Debug for Call<'_, Answer> {
     }
 }
 
-/// The items of a page and of all that follow it. Two pages in a row that repeat the one before are the end: whoever answers so
-/// knows nothing of pages.
+/// So many pages in a row that repeat the one before come from somebody who knows nothing of pages, or grow as fast as they
+/// are read: there is no end to come to.
+const MOST_REPEATED: u32 = 10;
+
+/// The items of a page and of all that follow it.
 pub(crate) fn pages<'a, Request, Answer, Item, Id>(
     request: Result<Request>,
     send: impl Fn(Request) -> Call<'a, Answer> + Send + 'a,
@@ -85,9 +88,10 @@ where
         waiting: std::vec::IntoIter<Item>,
         /// Of the page before.
         given: Vec<Id>,
-        has_repeated: bool,
+        /// How many pages in a row had nothing new.
+        repeated: u32,
     }
-    let first = State { request, waiting: Vec::new().into_iter(), given: Vec::new(), has_repeated: false };
+    let first = State { request, waiting: Vec::new().into_iter(), given: Vec::new(), repeated: 0 };
     // The sender goes from step to step with the state: the stream owns both.
     stream::try_unfold((first, send), move |(mut state, send)| async move {
         loop {
@@ -103,10 +107,10 @@ where
             state.request = Ok(request);
             let ids: Vec<Id> = page.iter().map(id).collect();
             let fresh: Vec<Item> = page.into_iter().filter(|item| !state.given.contains(&id(item))).collect();
-            if fresh.is_empty() && state.has_repeated {
-                return Ok(None);
+            state.repeated = if fresh.is_empty() { state.repeated + 1 } else { 0 };
+            if state.repeated == MOST_REPEATED {
+                return Err(Error::UnexpectedAnswer { status: None, request_id: None });
             }
-            state.has_repeated = fresh.is_empty();
             (state.given, state.waiting) = (ids, fresh.into_iter());
         }
     })

@@ -74,9 +74,10 @@ impl ClientHooks<Arc<Transport>> for Generated {
     async fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
         let _ = KEPT.try_with(RefCell::take);
         if keepward_api::WILD.contains(&info.operation_id) {
-            // Slashes as they are: some proxies refuse encoded ones.
-            let path = request.url().path().replace("%2F", "/");
-            request.url_mut().set_path(&path);
+            // Slashes as they are: some proxies refuse encoded ones. What stands before is the base URL's.
+            let path = request.url().path().to_owned();
+            let (base, own) = path.split_at(path.rfind("/v1/").unwrap_or(0));
+            request.url_mut().set_path(&format!("{base}{}", own.replace("%2F", "/")));
         }
         if keepward_api::PUBLIC.contains(&info.operation_id) {
             return Ok(());
@@ -100,7 +101,7 @@ impl ClientHooks<Arc<Transport>> for Generated {
             let outcome = self.client().execute(request).await.map(bounded);
             // One that may be repeated is whole before it counts.
             let outcome = match outcome {
-                Ok(response) if safety == Safety::Always => whole(response).await,
+                Ok(response) if safety == Safety::Always && response.status().is_success() => whole(response).await,
                 other => other,
             };
             let answer = outcome.as_ref().ok().map(|answer| (answer.status().as_u16(), header(answer, "x-request-id")));

@@ -5,12 +5,13 @@ use crate::audit::{self, SERVER_CHAIN, SignedHeads};
 use crate::caller::{Role, check_rule};
 use crate::config::{Config, Flags, SETTINGS};
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 use crate::operations::auth::service;
 use crate::{http, jobs};
 use clap::{Parser, Subcommand};
 use keepward_api::SecretText;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -230,6 +231,8 @@ async fn close(app: App, writing: crate::app::Writing) {
 }
 
 async fn serve(config: Config) -> Result<()> {
+    // From here on it has begun, however long a database is waited for.
+    LazyLock::force(&METRICS);
     let (app, writing) = App::open(config, Open::Serve).await?;
     let app = Arc::new(app);
     // Before anybody is told that the server is there: a signal then stops it well.

@@ -56,7 +56,6 @@ pub struct Metrics {
     resident: Gauge,
     cpu_seconds: Counter<f64, AtomicU64>,
     descriptors: Gauge,
-    started: Gauge<f64, AtomicU64>,
 }
 
 /// This process's.
@@ -94,7 +93,6 @@ impl Metrics {
             resident: Gauge::default(),
             cpu_seconds: Counter::default(),
             descriptors: Gauge::default(),
-            started: Gauge::default(),
         };
         let mut all = Registry::default();
         let registry = all.sub_registry_with_prefix("keepward");
@@ -175,8 +173,9 @@ impl Metrics {
             metrics.cpu_seconds.clone(),
         );
         process.register("open_fds", "Open file descriptors", metrics.descriptors.clone());
-        process.register_with_unit("start_time", "When it began, since 1970", Unit::Seconds, metrics.started.clone());
-        metrics.started.set(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()));
+        let started = Gauge::<f64, AtomicU64>::default();
+        process.register_with_unit("start_time", "When it began, since 1970", Unit::Seconds, started.clone());
+        started.set(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()));
         metrics.registry = all;
         // What should stay at nought is shown at nought, not missing until it happens.
         for table in ["organisation", "users", "api_key", "agent", "vault", "policy"] {

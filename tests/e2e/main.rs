@@ -48,7 +48,7 @@ fn plain(data: &Data) -> Value {
 fn agrees(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (found, Value::String(any)) if any == "*" => !found.is_null(),
-        (Value::Number(found), Value::Object(bound)) => found.as_f64() >= bound["at_least"].as_f64(),
+        (Value::Number(found), Value::Object(bound)) => found.as_f64() >= Some(bound["at_least"].as_f64().unwrap()),
         (Value::Object(found), Value::Object(expected)) => {
             expected.iter().all(|(key, value)| found.get(key).is_some_and(|found| agrees(found, value)))
         }

@@ -3,12 +3,20 @@
 use futures_util::future::join_all;
 use keepward_tests::{Http, Organisation, OwnServer, RawConnection};
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 fn open_files(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+/// Lets a process have as many connections as the largest burst has; many a system lets it have a thousand files.
+fn allow_connections(pid: u32) {
+    let mut raise = Command::new("prlimit");
+    raise.args(["--pid", &pid.to_string(), "--nofile=16384:"]);
+    assert!(raise.status().unwrap().success(), "16,384 open files are not allowed here (ulimit -Hn)");
 }
 
 fn put(path: &str, token: &str) -> String {
@@ -122,6 +130,7 @@ async fn burst(
 async fn a_burst_beyond_the_capacity_is_told_to_come_again() {
     let folder = tempfile::tempdir().unwrap();
     let server = OwnServer::start(folder.path(), &[("KEEPWARD_METRICS_LISTEN", "127.0.0.1:0")]);
+    [std::process::id(), server.pid()].into_iter().for_each(allow_connections);
     let organisation = Organisation::on(&server.url).await;
     let vault = organisation.vault().await;
     let before = open_files(server.pid());

@@ -85,11 +85,13 @@ fn verify(data: &Path, url: &str) {
 }
 
 /// Changes a setting of a running cluster, and waits until it counts.
-async fn set(cluster: &Cluster, setting: &str, value: &str) {
+async fn change_setting(cluster: &Cluster, setting: &str, value: &str) {
     cluster.add_settings(&format!("{setting} = {value}\n"));
     cluster.reload();
     let ask = Statement::from_string(DbBackend::Postgres, format!("SELECT current_setting('{setting}') AS is_now"));
+    let bound = Instant::now() + Duration::from_secs(30);
     loop {
+        assert!(Instant::now() < bound, "{setting} does not change");
         // A session that is there already may not have read it yet.
         let database = Database::connect(cluster.url("postgres")).await.unwrap();
         let row = database.query_one_raw(ask.clone()).await.unwrap().unwrap();
@@ -97,6 +99,7 @@ async fn set(cluster: &Cluster, setting: &str, value: &str) {
         if row.try_get::<String>("", "is_now").unwrap() == value {
             return;
         }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -130,10 +133,10 @@ async fn a_database_that_can_not_be_used_is_refused_with_the_reason() {
     assert!(said.contains("fsync") && said.contains("KEEPWARD_UNSAFE_POSTGRES"), "{said}");
     let unsafe_one = durable.create("unsafe");
     for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
-        set(&durable, setting, "off").await;
+        change_setting(&durable, setting, "off").await;
         let said = refusal(&unsafe_one, &[]);
         assert!(said.contains(&format!("turn {setting} on")), "{said}");
-        set(&durable, setting, "on").await;
+        change_setting(&durable, setting, "on").await;
     }
     let said = refusal(&durable.url("missing"), &[]);
     assert!(said.contains("does not exist"), "{said}");

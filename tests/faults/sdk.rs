@@ -1,6 +1,6 @@
 //! The SDK against servers that misbehave: each answer of a script goes to one connection.
 
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 use keepward::{Client, Error};
 use keepward_tests::{Organisation, OwnServer, PASSWORD, builder, shared};
 use std::io::{Read, Write};
@@ -72,11 +72,13 @@ async fn a_get_is_repeated_and_a_put_is_not() {
 
 /// Whoever knows nothing of pages answers the same one for ever.
 #[tokio::test]
-async fn pages_end_where_nothing_new_comes() {
+async fn pages_without_an_end_are_an_error() {
     let events = r#"{"events":[{"id":"3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10","action":"secret.read","details":{}}]}"#;
     let script = Script::run(&[&answer("200 OK", "Content-Type: application/json\r\n", events)]);
-    let found: Vec<_> = script.client().audit().events().stream().try_collect().await.unwrap();
-    assert_eq!((found.len(), script.asked()), (1, 3));
+    let client = script.client();
+    let found: Vec<_> = client.audit().events().stream().collect().await;
+    assert!(found[0].is_ok() && matches!(found[1], Err(Error::UnexpectedAnswer { .. })));
+    assert_eq!((found.len(), script.asked()), (2, 11));
 }
 
 #[tokio::test]
@@ -134,6 +136,19 @@ async fn a_path_is_sent_with_its_slashes() {
     assert!(script.heads.lock().unwrap()[0].contains("/secrets/payments/stripe/key HTTP/1.1\r\n"));
 }
 
+/// Of a refusal, its status counts, whole or not.
+#[tokio::test]
+async fn a_refusal_that_is_cut_is_one() {
+    for status in ["404 Not Found", "403 Forbidden"] {
+        let script = Script::run(&[&format!("HTTP/1.1 {status}\r\nContent-Length: 100\r\n\r\n{{")]);
+        let error = script.client().vaults().list().await.unwrap_err();
+        assert_eq!((error.status().map(|s| s.to_string()).as_deref(), script.asked()), (status.split(' ').next(), 1));
+    }
+    let busy = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 100\r\n\r\n{";
+    let script = Script::run(&[busy, &json(r#"{"vaults":[]}"#)]);
+    assert!(script.client().vaults().list().await.unwrap().vaults.is_empty());
+}
+
 /// A call that is dropped ends, and its connection with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_is_dropped_ends() {
@@ -152,7 +167,9 @@ async fn a_call_that_is_dropped_ends() {
 fn alone(test: &str, variables: &[(&str, &str)]) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", &format!("sdk::{test}"), "--nocapture"]).env(ALONE, "true");
-    for name in ["KEEPWARD_URL", "KEEPWARD_AGENT_KEY"] {
+    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+    let both = proxies.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
+    for name in ["KEEPWARD_URL", "KEEPWARD_AGENT_KEY"].map(str::to_owned).into_iter().chain(both) {
         command.env_remove(name);
     }
     let output = command.envs(variables.iter().copied()).output().unwrap();
@@ -187,11 +204,15 @@ async fn a_proxy_of_the_environment_sees_no_token() {
 #[test]
 fn variables_that_are_missing_or_empty_are_named() {
     if !is_alone() {
-        alone("variables_that_are_missing_or_empty_are_named", &[("KEEPWARD_URL", ""), ("KEEPWARD_AGENT_KEY", "")]);
+        for url in ["", "http://127.0.0.1:1"] {
+            let variables = [("KEEPWARD_URL", url), ("KEEPWARD_AGENT_KEY", "")];
+            alone("variables_that_are_missing_or_empty_are_named", &variables);
+        }
         return alone("variables_that_are_missing_or_empty_are_named", &[]);
     }
+    let missing = if std::env::var("KEEPWARD_URL").is_ok_and(|url| !url.is_empty()) { "AGENT_KEY" } else { "URL" };
     let error = Client::from_env().unwrap_err();
-    assert!(error.to_string().contains("KEEPWARD_URL is not set"), "{error}");
+    assert!(error.to_string().contains(&format!("KEEPWARD_{missing} is not set")), "{error}");
 }
 
 /// What this process has open, its threads, and its resident memory in MB.

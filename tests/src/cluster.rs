@@ -3,6 +3,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Who PostgreSQL runs as where the tests are root, whom it refuses.
 const USER: &str = "postgres";
@@ -126,7 +127,8 @@ impl Cluster {
     /// Starts it (again): on the port that it had, or, the first time, on a free one.
     pub fn restart(&mut self) {
         let is_first = self.port == 0;
-        for _ in 0..5 {
+        let bound = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < bound {
             if is_first {
                 self.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             }
@@ -136,7 +138,7 @@ impl Cluster {
                 return;
             }
             // Somebody else may have taken the port since; or what was killed is not all gone yet.
-            std::thread::sleep(std::time::Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(200));
         }
         panic!("PostgreSQL does not start: {}", self.log());
     }
@@ -159,7 +161,7 @@ impl Cluster {
         assert!(killed.success());
         // Its children end when they notice; a new start waits for them, and for nobody else.
         while Path::new(&format!("/proc/{pid}")).exists() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

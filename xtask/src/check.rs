@@ -129,8 +129,33 @@ const NEVER: &[(&str, &[&str])] = &[
     ("server/src/error.rs", &["crate::http", "crate::caller", "crate::operations"]),
 ];
 
+/// Where the other languages' half is, and what it must not name: whatever goes over the wire is the Rust SDK's.
+const BINDINGS: [&str; 4] =
+    ["bindings-python/src/", "bindings-python/python/", "bindings-node/src/", "bindings-node/lib/"];
+const WIRE: [&str; 13] = [
+    "reqwest",
+    "hyper",
+    "http::",
+    "TcpStream",
+    "import http",
+    "import socket",
+    "urllib",
+    "httpx",
+    "aiohttp",
+    "node:http",
+    "node:net",
+    "fetch(",
+    "undici",
+];
+
 fn imports() -> Result<Vec<String>> {
     let mut findings = Vec::new();
+    for path in tracked()?.into_iter().filter(|path| BINDINGS.iter().any(|folder| path.starts_with(folder))) {
+        let text = std::fs::read_to_string(root().join(&path))?;
+        for word in WIRE.iter().filter(|word| text.contains(**word)) {
+            findings.push(format!("{path}: `{word}` belongs to the Rust SDK"));
+        }
+    }
     for (path, text) in sources()? {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             let mut say = |what: String| findings.push(format!("{path}:{}: {what}", number + 1));

@@ -98,6 +98,7 @@ impl Operation {
     pub(crate) fn is_wild(&self) -> bool {
         matches!(self.segments.last(), Some(Segment::Wildcard(_)))
     }
+
     pub(crate) fn ident(&self) -> Ident {
         format_ident!("{}", self.id)
     }

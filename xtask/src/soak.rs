@@ -8,6 +8,7 @@ use crate::test::get_packages;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -35,14 +36,20 @@ const USUAL_WAIT: f64 = 5.0;
 /// Everything, or what `parts` name: `kills`, `sqlite`, `postgres` (mixed load on that database). `record` writes what was
 /// seen into docs/performance.md.
 pub(crate) fn soak(parts: &[&str], record: bool) -> Result<()> {
-    let parts = if parts.is_empty() { &["kills", "sqlite", "postgres"] } else { parts };
+    const ALL: [&str; 3] = ["kills", "sqlite", "postgres"];
+    let parts = if parts.is_empty() { &ALL } else { parts };
+    if let Some(other) = parts.iter().find(|part| !ALL.contains(part)) {
+        bail!("no part {other}: kills, sqlite or postgres");
+    }
     // As it is now: others may go on working here meanwhile.
+    let folder = TemporaryFolder::new("soak")?;
+    let (built, binary) = (build(Profile::Release)?, folder.0.join("keepward-server"));
+    std::fs::copy(built, &binary)?;
     let machine = machine()?;
     for part in parts {
         let mut seen = match *part {
-            "kills" => kills()?,
-            "sqlite" | "postgres" => load(part, LOADED)?,
-            other => bail!("no part {other}: kills, sqlite or postgres"),
+            "kills" => kills(&binary)?,
+            part => load(&binary, part, LOADED)?,
         };
         seen["machine"] = machine.clone();
         if record {
@@ -60,7 +67,7 @@ fn record(part: &str, seen: Value) -> Result<()> {
         Err(_) => BTreeMap::new(),
     };
     all.insert(part.to_owned(), seen);
-    std::fs::write(file, serde_json::to_string_pretty(&all)? + "\n")?;
+    std::fs::write(file, serde_json::to_string(&all)? + "\n")?;
     let page = root().join("docs/performance.md");
     let text = between_marks(&std::fs::read_to_string(&page)?, "soak", &table(&all))?;
     Ok(std::fs::write(page, text)?)
@@ -69,7 +76,8 @@ fn record(part: &str, seen: Value) -> Result<()> {
 fn table(all: &BTreeMap<String, Value>) -> String {
     let mut text = "| what | how much | seen | commit |\n|---|---|---|---|\n".to_owned();
     for (part, seen) in all {
-        let commit = seen["machine"]["commit"].as_str().unwrap_or_default();
+        let changes = if seen["machine"]["changed"] == true { " and changes" } else { "" };
+        let commit = format!("{}{changes}", seen["machine"]["commit"].as_str().unwrap_or_default());
         for run in seen["runs"].as_array().into_iter().flatten() {
             let of = |key: &str| run[key].as_str().unwrap_or_default();
             let line = format!(
@@ -100,11 +108,9 @@ fn table(all: &BTreeMap<String, Value>) -> String {
 }
 
 /// The tests that kill, with more kills: the same judge, the client's own synced log.
-fn kills() -> Result<Value> {
+fn kills(binary: &Path) -> Result<Value> {
     get_packages()?;
     build(Profile::Dev)?;
-    // The chains grow with every round, and are walked whole after it.
-    let binary = build(Profile::Release)?;
     let runs = [
         ("sqlite", "kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
         ("postgres", "kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
@@ -113,7 +119,7 @@ fn kills() -> Result<Value> {
     let mut seen = Vec::new();
     for (stage, name, kills) in runs {
         println!("== {kills} kills, {stage}: {name}");
-        let set = Stage::set(Profile::Dev, &binary, &[stage])?;
+        let set = Stage::set(Profile::Dev, binary, &[stage])?;
         let mut environment = set.environment.clone();
         environment.push(("KEEPWARD_TEST_KILLS".to_owned(), kills.to_string()));
         let test = ["test", "--locked", "--workspace", "--test", "faults", "--", "--exact", name];
@@ -133,17 +139,16 @@ fn kills() -> Result<Value> {
 }
 
 /// A mixed load on one server; memory, files, threads and what waits, every ten seconds.
-fn load(stage: &str, duration: Duration) -> Result<Value> {
-    let binary = build(Profile::Release)?;
+fn load(binary: &Path, stage: &str, duration: Duration) -> Result<Value> {
     let folder = TemporaryFolder::new(&format!("soak-{stage}"))?;
     let cluster = match stage {
-        "postgres" => Some(Stage::set(Profile::Release, &binary, &["cluster", "durable"])?),
+        "postgres" => Some(Stage::set(Profile::Release, binary, &["cluster", "durable"])?),
         _ => None,
     };
     let database = cluster.as_ref().map(|cluster| cluster.database("soak")).transpose()?;
     let mut settings = vec![("KEEPWARD_RATE_LIMIT", "off"), ("KEEPWARD_METRICS_LISTEN", "127.0.0.1:0")];
     settings.extend(database.as_deref().map(|url| ("KEEPWARD_DATABASE_URL", url)));
-    let server = Server::start(&binary, &folder.0.join("data"), &settings)?;
+    let server = Server::start(binary, &folder.0.join("data"), &settings)?;
     println!("== mixed load, {stage}, {} minutes, {RATE} requests a second", duration.as_secs() / 60);
     let mut load = Command::new(target_folder().join("release/load"));
     load.args(["mixed", &server.url, &duration.as_secs().to_string(), RATE]).stdout(Stdio::piped());
@@ -189,7 +194,7 @@ fn load(stage: &str, duration: Duration) -> Result<Value> {
     println!("{answers}");
     let third = samples.len() / 3;
     ensure!(third > 0, "nothing was measured");
-    // Until then caches fill: SQLite's hold 16 MB for each connection.
+    // In the first third caches fill: SQLite's hold 16 MB for each connection.
     let (before, steady) = samples[third..].split_at(third);
     let tenths = |figure: f64| (figure * 10.0).round() / 10.0;
     let slope = tenths(slope(steady) * 3600.0);
@@ -202,8 +207,8 @@ fn load(stage: &str, duration: Duration) -> Result<Value> {
     let summary = json!({
         "stage": stage, "minutes": duration.as_secs() / 60, "rate": RATE, "requests": requests,
         "megabytes_an_hour": slope,
-        "megabytes": [least(|s| s.megabytes), most(|s| s.megabytes)],
-        "files": [least(|s| s.files as f64), most(|s| s.files as f64)],
+        "megabytes": [tenths(least(|s| s.megabytes)), tenths(most(|s| s.megabytes))],
+        "files": [least(|s| s.files as f64) as u64, most(|s| s.files as f64) as u64],
         "threads": [least(|s| s.threads as f64), most(|s| s.threads as f64)],
         "files_in_the_middle": files,
         "commit_wait_ms": waits[1],

@@ -90,7 +90,11 @@ fn can_mount() -> Result<bool> {
         let status = Command::new(program).args(arguments).arg(&folder.0).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
     };
-    Ok(run("mount", &["-t", "tmpfs", "none"]) && run("umount", &[]))
+    let is_mounted = run("mount", &["-t", "tmpfs", "none"]);
+    if is_mounted && !run("umount", &[]) {
+        bail!("{} stays mounted", folder.0.display());
+    }
+    Ok(is_mounted)
 }
 
 /// Prometheus: the one on the path, or Debian's, unpacked into the target folder; installed, it would be a service.

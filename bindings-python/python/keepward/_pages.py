@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Iterator, Optional
 
+from ._errors import ConnectionFailed
+
+
+# So many pages in a row that repeat the one before come from somebody who knows nothing of pages, or grow as fast as they
+# are read: there is no end to come to.
+_MOST_REPEATED = 10
+
 
 class _Pages:
     """Which page is next, and what of it is new."""
@@ -15,21 +22,20 @@ class _Pages:
         self._place = start if start is not None else 0 if self._counts_items else 1
         self._given = given
         self._ids: Any = ()
-        self._has_repeated = False
+        self._repeated = 0
 
     def arguments(self) -> Dict[str, Any]:
         return {**self._given, self._by: self._place}
 
     def fresh(self, answer: Any) -> Optional[Any]:
-        """The items of an answer that the page before did not have; `None` at the end.
-
-        Two pages in a row that repeat the one before are the end: whoever answers so knows nothing of pages.
-        """
+        """The items of an answer that the page before did not have; `None` at the end."""
         found = getattr(answer, self._items)
-        fresh = [item for item in found if item.id not in self._ids]
-        if not found or (self._has_repeated and not fresh):
+        if not found:
             return None
-        self._has_repeated = not fresh
+        fresh = [item for item in found if item.id not in self._ids]
+        self._repeated = 0 if fresh else self._repeated + 1
+        if self._repeated == _MOST_REPEATED:
+            raise ConnectionFailed("an answer that is not Keepward's", detail="the same page again and again")
         self._ids = {item.id for item in found}
         self._place += len(found) if self._counts_items else 1
         return fresh

@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(super) async fn connect(path: &Path, connections: u32) -> Result<DatabaseConnection> {
@@ -22,7 +22,7 @@ pub(super) async fn connect(path: &Path, connections: u32) -> Result<DatabaseCon
         .map_err(|error| Error::internal(format!("the database {} can't be opened: {error}", path.display())))
 }
 
-/// Refuses the file of another program, and changes nothing in it.
+/// Refuses the file of another program, and changes nothing that it has committed.
 pub(super) async fn check(path: &Path) -> Result<()> {
     const ASK: &str = "SELECT count(*), count(*) FILTER (WHERE name IN ('seaql_migrations', 'key_record')) \
         FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
@@ -33,18 +33,26 @@ pub(super) async fn check(path: &Path) -> Result<()> {
     let unusable = |error: sqlx::Error| refuse(&format_args!("can't be opened: {error}"));
     let ask = async |options: SqliteConnectOptions| -> sqlx::Result<(i64, i64)> {
         let mut connection = super::logged(options).connect().await?;
-        let counts = sqlx::query_as(ASK).fetch_one(&mut connection).await;
+        let counts = sqlx::query_as(ASK).fetch_one(&mut connection).await?;
         connection.close().await?;
-        counts
+        Ok(counts)
     };
-    // A last connection that could write would clear what a crash has left of its log.
-    let counts = match ask(address(path)?.read_only(true)).await {
-        // What a crash has left is to be undone before anybody can read it.
+    // Where a crash has left a log, a last connection that could write would clear it; where nothing was left, none is made.
+    let is_clean = ["-wal", "-journal"].iter().all(|end| !beside(path, end).exists());
+    let counts = match ask(address(path)?.read_only(true).immutable(is_clean)).await {
+        // A transaction that a crash has left halfway is undone by whoever reads next.
         Err(error) if is_read_only(&error) => ask(address(path)?).await,
         other => other,
     };
     let (tables, own) = counts.map_err(unusable)?;
     if tables > 0 && own == 0 { Err(refuse(&FOREIGN)) } else { Ok(()) }
+}
+
+/// A file that SQLite keeps beside a database.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// SQLite's READONLY (8), whatever the reason.

@@ -44,7 +44,7 @@ enum Role {
     Endless,
     /// Has a certificate that nobody has signed; whoever is told to trust it gets a whole answer.
     Untrusted,
-    /// Gives tokens that are to be renewed after a second, and takes none but the last of them.
+    /// Gives tokens that are to be renewed after a second, and takes none but the last of them, or one that was on its way.
     Renewing,
 }
 
@@ -67,7 +67,7 @@ const ROLES: [(&str, Role); 13] = [
 /// How long a token lives where tokens are renewed, in seconds: so short a life is used up to its half.
 const TOKEN_SECONDS: u64 = 2;
 /// How long a request may take to arrive.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// How long an answer takes where tokens are renewed: calls are in flight then.
 const FLIGHT: Duration = Duration::from_millis(200);
 /// Retry-After of who refuses for ever, in seconds.

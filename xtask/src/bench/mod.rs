@@ -19,6 +19,8 @@ use std::process::{Command, Stdio};
 
 /// Events of the large trail.
 const EVENTS: &str = "10000000";
+/// Connections of the curves, at most.
+const CONNECTIONS: &str = "1024";
 /// Connections that do nothing.
 const IDLE: &str = "10000";
 
@@ -98,7 +100,7 @@ pub(crate) fn flames() -> Result<()> {
                 &folder.0,
                 &docs.join(format!("{what}-{on}.svg")),
             )?;
-            load.wait()?;
+            ensure!(load.wait()?.success(), "the load failed: the graph is of something else");
         }
     }
     Ok(())
@@ -175,11 +177,12 @@ fn idle_connections(binary: &Path, data: &Path) -> Result<Value> {
 
 fn curves(binary: &Path, folder: &Path, results: &mut Results) -> Result<()> {
     let server = Server::start(binary, &folder.join("curves"), &[LIMITS_OFF])?;
-    results.load("SQLite", &["curves", &server.url])?;
+    results.load("SQLite", &["curves", &server.url, CONNECTIONS])?;
     drop(server);
-    for (on, stage) in [("PostgreSQL", "postgres"), ("two servers", "pair")] {
+    // The front before two servers has a thread for each direction of each connection.
+    for (on, stage, most) in [("PostgreSQL", "postgres", CONNECTIONS), ("two servers", "pair", "512")] {
         let stage = Stage::set(Profile::Release, binary, &[stage, "durable"])?;
-        results.load(on, &["curves", stage.url()?])?;
+        results.load(on, &["curves", stage.url()?, most])?;
     }
     Ok(())
 }

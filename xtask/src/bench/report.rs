@@ -159,7 +159,11 @@ pub(super) fn tables(summary: &Value) -> String {
         let (on, name) = (result["on"].as_str().unwrap_or_default(), result["name"].as_str().unwrap_or_default());
         let (small, large) = (number(result, "small_per_second"), number(result, "per_second"));
         let of = |key: &str| number(result, key);
-        let times = format!("{:.2} ({:.2}–{:.2})", of("times"), of("least_times"), of("most_times"));
+        let spread = match (of("least_times"), of("most_times")) {
+            (least, most) if least < most => format!(" ({least:.2}–{most:.2})"),
+            _ => String::new(),
+        };
+        let times = format!("{:.2}{spread}", of("times"));
         let _ = writeln!(text, "| {on} | {name} | {small} | {large} | {times} |");
     }
     let process = &summary["process"];

@@ -53,3 +53,39 @@ pub(super) fn generate(resources: &[Resource<'_>], scenarios: &str) -> Result<St
     ensure!(strangers.is_empty(), "scenarios of tests/e2e call what is no operation: {strangers:?}");
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_step_counts_where_it_succeeds_at_the_real_server() {
+        let scenarios = [json!({"steps": [
+            {"client": "owner"},
+            {"client": "dead", "server": "dead"},
+            {"as": "owner", "call": "vault_list"},
+            {"as": "owner", "call": "vault_get", "error": "NotFound"},
+            {"as": "dead", "call": "vault_create"},
+        ]})];
+        assert_eq!(called(&scenarios, true), BTreeSet::from(["vault_list"]));
+        assert_eq!(called(&scenarios, false), BTreeSet::from(["vault_list", "vault_get"]));
+    }
+
+    /// A working operation that no scenario calls stops the generators, and with them `cargo xtask check`.
+    #[test]
+    fn an_operation_without_a_step_is_named() {
+        let document = crate::document::Document::load(&crate::root()).unwrap();
+        let lowered = crate::lower::schemas(&document).unwrap();
+        let types = crate::r#gen::types::types(&lowered).unwrap();
+        let operations = crate::model::operations(&document).unwrap();
+        let resources = crate::r#gen::surface::resources(&document, &types, &operations).unwrap();
+        let error = generate(&resources, "[]").unwrap_err().to_string();
+        assert!(
+            error.contains("secret_get") && error.contains("vault_list") && !error.contains("mfa_setup"),
+            "{error}"
+        );
+        let stranger = r#"[{"steps": [{"as": "a", "call": "no_such_operation"}]}]"#;
+        assert!(generate(&[], stranger).unwrap_err().to_string().contains("no_such_operation"));
+    }
+}

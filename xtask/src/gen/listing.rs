@@ -20,24 +20,24 @@ const LANGUAGES: [Language; 3] = [
     Language {
         page: "docs/sdk/rust.md",
         resource: |name| format!("client.{name}()"),
-        call: rust,
+        call: rust_call,
         iterator: rust_stream,
     },
     Language {
         page: "docs/sdk/python.md",
         resource: |name| format!("client.{name}"),
-        call: python,
+        call: python_call,
         iterator: |method| format!("iter_{}(...)", method.name()),
     },
     Language {
         page: "docs/sdk/node.md",
         resource: |name| format!("client.{}", name.to_lower_camel_case()),
-        call: node,
+        call: node_call,
         iterator: |method| format!("{}(...)", node::iterator_name(method)),
     },
 ];
 
-fn rust(method: &Method<'_>) -> String {
+fn rust_call(method: &Method<'_>) -> String {
     let required: Vec<&str> = method.required().map(|argument| argument.name.as_str()).collect();
     let optional: String = method.optional().map(|argument| format!(".{}(..)", argument.field)).collect();
     format!("{}({}){optional}", method.name(), required.join(", "))
@@ -47,13 +47,13 @@ fn rust_stream(method: &Method<'_>) -> String {
     format!("{}().stream()", method.name())
 }
 
-fn python(method: &Method<'_>) -> String {
+fn python_call(method: &Method<'_>) -> String {
     let mut names: Vec<String> = method.required().map(|argument| python::identifier(&argument.name)).collect();
     names.extend(method.optional().map(|argument| format!("{}=...", python::identifier(&argument.name))));
     format!("{}({})", method.name(), names.join(", "))
 }
 
-fn node(method: &Method<'_>) -> String {
+fn node_call(method: &Method<'_>) -> String {
     let mut names: Vec<String> =
         node::positional(method).iter().map(|argument| argument.name.to_lower_camel_case()).collect();
     let named: Vec<String> = node::named(method)

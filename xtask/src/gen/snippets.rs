@@ -21,7 +21,10 @@ pub(super) fn filled(root: &Path, page: &str) -> Result<String> {
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         push(&mut out, line);
-        let Some((prefix, rest)) = line.split_once("<!-- snippet: ") else { continue };
+        let Some((prefix, rest)) = line.split_once("<!-- snippet: ") else {
+            ensure!(!page.starts_with("docs/") || !line.starts_with("```"), "{page}: code that no file runs");
+            continue;
+        };
         let (file, names) = rest
             .strip_suffix(" -->")
             .and_then(|rest| rest.split_once(' '))

@@ -57,7 +57,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Runs a quickstart in an empty folder: it knows where the server is, and nothing else.
+    /// Runs a quickstart in an empty folder: of what it is told it needs where the server is, and nothing else.
     fn run_quickstart(&self, command: &mut Command) -> Result<()> {
         println!("== {} in {}", name_of(command), command.get_current_dir().unwrap_or(Path::new(".")).display());
         self.run_test(command, None)

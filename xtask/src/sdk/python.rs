@@ -4,7 +4,7 @@ use super::{Mirror, Scene, check_size, only, quiet, run};
 use crate::root;
 use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn sources() -> PathBuf {
     root().join("bindings-python")
@@ -38,6 +38,29 @@ pub(crate) fn installed(scene: &Scene, others: &[&str]) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The other interpreters that the wheel is for, as far as they are here: on the path, or pyenv's.
+fn other_interpreters() -> Result<Vec<PathBuf>> {
+    let said = Command::new("python3").args(["-c", "import sys; print(sys.version_info[1])"]).output()?;
+    let usual = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv"));
+    if let Some(pyenv) = std::env::var_os("PYENV_ROOT").map(PathBuf::from).or(home) {
+        let versions = std::fs::read_dir(pyenv.join("versions")).into_iter().flatten().flatten();
+        folders.extend(versions.map(|version| version.path().join("bin")));
+    }
+    // Some that are found are a shim of nothing, or can make no environment.
+    let works = |program: &PathBuf| {
+        let status = quiet(program).args(["-c", "import ensurepip, venv"]).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    let minors = (9..=14).map(|minor: u32| minor.to_string()).filter(|minor| *minor != usual);
+    let found = minors.filter_map(|minor| {
+        let mut programs = folders.iter().map(|folder| folder.join(format!("python3.{minor}")));
+        programs.find(|program| program.exists() && works(program))
+    });
+    Ok(found.collect())
+}
+
 /// The wheel in an environment of its own: what type checkers and the interpreter's own auditor say of it, the tests.
 pub(super) fn test(scene: &Scene) -> Result<()> {
     let python = installed(scene, &["mypy==2.4.1", "pyright==1.1.414", "abi3audit==0.0.26"])?;
@@ -66,6 +89,17 @@ pub(super) fn test(scene: &Scene) -> Result<()> {
     }
     for example in &examples {
         scene.run_test(Command::new(&python).arg(example).current_dir(&folder), Some(&mirror))?;
+    }
+    for (n, other) in other_interpreters()?.into_iter().enumerate() {
+        println!("== {}", other.display());
+        let folder = scene.path(&format!("other-{n}"));
+        run(Command::new(&other).args(["-m", "venv"]).arg(&folder))?;
+        let python = folder.join("bin/python");
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-index"]).arg(&wheel))?;
+        for file in ["tests/scenarios.py", "tests/client.py", "examples/quickstart.py"] {
+            let mut command = Command::new(&python);
+            scene.run_test(command.arg(sources().join(file)).current_dir(&folder), Some(&mirror))?;
+        }
     }
     mirror.end()
 }

@@ -31,8 +31,11 @@ const FEW_UNITS: usize = 12;
 const MAX_SCRIPT: usize = 32;
 /// How often a transaction is run again that another server was in the way of.
 const MAX_CONFLICTS: u32 = 3;
-/// After a failure, how long nobody comes with a change before one that changes nothing is tried.
+/// After a failure, how long nobody comes with a change before another write is tried, and how long that may take.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+const TRY_TIME: Duration = Duration::from_secs(5);
+/// The row that is written then.
+const TRIED: &str = "tried";
 /// How long a transaction may take before its connection counts as lost.
 const TRANSACTION_TIME: Duration = Duration::from_secs(45);
 
@@ -188,6 +191,7 @@ async fn run(
         let Ok(next) = next else {
             let has_room = database.free_bytes().is_none_or(|free| free >= min_free_bytes);
             works.store(has_room && can_write(&database).await, Ordering::Relaxed);
+            is_full &= !has_room;
             continue;
         };
         let Some((since, first)) = next else { return };
@@ -229,19 +233,14 @@ async fn run(
     }
 }
 
-/// Whether a write that changes nothing is committed.
+/// Whether a write is committed: of a row that nobody reads, since one that changes no byte would not reach the disk.
 async fn can_write(database: &Database) -> bool {
-    let written = async {
-        database
-            .writer()
-            .await?
-            .execute_unprepared("UPDATE meta SET value = value")
-            .await
-            .map(drop)
-            .map_err(Error::from)
-    };
-    let committed =
-        matches!(database.unless_lost(tokio::time::timeout(TRANSACTION_TIME, written)).await, Some(Ok(Ok(()))));
+    const WRITE: &str =
+        "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let now = Timestamp::now().microseconds().to_be_bytes().to_vec();
+    let write = Statement::from_sql_and_values(database.backend(), WRITE, [TRIED.into(), now.into()]);
+    let written = async { database.writer().await?.execute_raw(write).await.map(drop).map_err(Error::from) };
+    let committed = matches!(database.unless_lost(tokio::time::timeout(TRY_TIME, written)).await, Some(Ok(Ok(()))));
     if !committed {
         database.give_up_writer().await;
     }

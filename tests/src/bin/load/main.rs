@@ -15,7 +15,7 @@ use world::World;
 const HELP: &str = "\
 load bare URL                        a route that does nothing
 load vault URL [BARE]                the main job, its reads beside the route of BARE
-load curves URL                      reads by the number of connections, reads and writes by the size of values
+load curves URL MOST                 reads by the number of connections, reads and writes by the size of values
 load read|write URL SECONDS          one of them, for a profile
 load idle URL CONNECTIONS            opens connections, prints a line, and keeps them until standard input ends
 load mixed URL SECONDS RATE          a bit of everything, so many a second
@@ -40,7 +40,7 @@ async fn main() {
         }
         ["vault", url] => vault(url, None).await,
         ["vault", url, bare] => vault(url, Some(bare)).await,
-        ["curves", url] => curves(url).await,
+        ["curves", url, most] => curves(url, most.parse().unwrap()).await,
         [what @ ("read" | "write"), url, seconds] => one(what, url, seconds.parse().unwrap()).await,
         ["idle", url, connections] => idle(url, connections.parse().unwrap()).await,
         ["mixed", url, seconds, rate] => {
@@ -84,9 +84,9 @@ async fn vault(url: &str, bare: Option<&str>) {
     print(&measure("list of 20", url, Series::USUAL, move |_, _| request.clone()).await);
 }
 
-async fn curves(url: &str) {
+async fn curves(url: &str, most: usize) {
     let world = World::on(url).await;
-    for connections in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] {
+    for connections in (0..).map(|power| 1 << power).take_while(|connections| *connections <= most) {
         let request = get(&world.secret("load/secret"), &world.token);
         let series = Series::POINT.with(connections);
         print(&measure("read by connections", url, series, move |_, _| request.clone()).await);
