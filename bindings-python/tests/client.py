@@ -398,8 +398,8 @@ async def asyncio_ends_a_call():
 
 def pages_without_an_end():
     """Whoever knows nothing of pages answers the same one for ever."""
-    event = {"id": VAULT, "action": "secret.read", "details": {}}
-    deaf = Fake(lambda _: (200, {"Content-Type": "application/json"}, json.dumps({"events": [event]}).encode()))
+    page = json.dumps({"events": [{"id": VAULT, "action": "secret.read", "details": {}}]}).encode()
+    deaf = Fake(lambda _: (200, {"Content-Type": "application/json"}, page))
     client = keepward.Client(base_url=deaf.url, token="t")
     found = []
     try:
