@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import functools
 import os
 import weakref
-from typing import Any, ClassVar, Dict, Optional, Type, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Dict, Optional, Type, Union
 
 from . import _errors
 from ._async_resources import AsyncResources
 from ._model import UNSET, sealed
 from ._native import Background, Connection, Secret
 from ._resources import Resources
+
+if TYPE_CHECKING:
+    import asyncio
 
 _Text = Union[str, Secret]
 
@@ -110,7 +112,11 @@ class AsyncClient(AsyncResources, _Base):
 
     @staticmethod
     async def _call(connection: Connection, operation: str, arguments: Dict[str, Any]) -> Any:
-        return await _Waiting.of(asyncio.get_running_loop()).call(connection, operation, _set(arguments))
+        # Not with this module: it takes longer than all the rest, and `Client` needs none of it.
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        return await _Waiting.of(loop).call(loop, connection, operation, _set(arguments))
 
     async def close(self) -> None:
         """Ends its connections; later calls raise `RuntimeError`."""
@@ -140,9 +146,11 @@ class _Waiting:
             loop.add_reader(waiting._background.fileno(), waiting._deliver)
         return waiting
 
-    async def call(self, connection: Connection, operation: str, arguments: Dict[str, Any]) -> Any:
+    async def call(
+        self, loop: asyncio.AbstractEventLoop, connection: Connection, operation: str, arguments: Dict[str, Any]
+    ) -> Any:
         number = self._background.start(connection, operation, arguments)
-        future = self._futures[number] = asyncio.get_running_loop().create_future()
+        future = self._futures[number] = loop.create_future()
         try:
             return await future
         finally:
