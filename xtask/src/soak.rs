@@ -89,15 +89,15 @@ fn table(all: &BTreeMap<String, Value>) -> String {
             text += &line;
         }
         if part != "kills" {
+            let of = |key: &str, n: usize| seen[key][n].as_f64().unwrap_or_default();
+            let (least, most) = (of("megabytes", 0), of("megabytes", 1));
+            let slope = seen["megabytes_an_hour"].as_f64().unwrap_or_default();
             let line = format!(
-                "| mixed load, {part} | {} minutes, {} requests | resident {} to {} MB in the last third, {:+} MB an hour; {} to {} files; a unit waits {} ms; slowest answer {} ms | {commit} |\n",
+                "| mixed load, {part} | {} minutes, {} requests | resident {least:.1} to {most:.1} MB in the last third, {slope:+.1} MB an hour; {:.0} to {:.0} files; a unit waits {} ms; slowest answer {} ms | {commit} |\n",
                 seen["minutes"],
                 seen["requests"],
-                seen["megabytes"][0],
-                seen["megabytes"][1],
-                seen["megabytes_an_hour"].as_f64().unwrap_or_default(),
-                seen["files"][0],
-                seen["files"][1],
+                of("files", 0),
+                of("files", 1),
                 seen["commit_wait_ms"],
                 seen["answers"]["max_ms"],
             );
@@ -208,7 +208,7 @@ fn load(binary: &Path, stage: &str, duration: Duration) -> Result<Value> {
         "stage": stage, "minutes": duration.as_secs() / 60, "rate": RATE, "requests": requests,
         "megabytes_an_hour": slope,
         "megabytes": [tenths(least(|s| s.megabytes)), tenths(most(|s| s.megabytes))],
-        "files": [least(|s| s.files as f64) as u64, most(|s| s.files as f64) as u64],
+        "files": [least(|s| s.files as f64), most(|s| s.files as f64)],
         "threads": [least(|s| s.threads as f64), most(|s| s.threads as f64)],
         "files_in_the_middle": files,
         "commit_wait_ms": waits[1],
