@@ -61,22 +61,14 @@ fn is_read_only(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code & 0xff == 8)
 }
 
-/// Of a database that is made; one that is there keeps its own. An event changes a page of each index of the trail, and pages
-/// are written whole.
-const PAGE_BYTES: u32 = 2048;
-/// The log is copied into the database when it has so many pages: 4 MiB.
-const LOG_PAGES: &str = "2048";
-
-/// How every connection is set, a pool's or not.
+/// How every connection is set, a pool's or not. Pages of 4 KiB, a cache of 2 MB and a log of 4 MiB are SQLite's own: a larger
+/// cache costs each commit in which a tree was balanced a walk over all of it.
 pub(super) fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
-        .page_size(PAGE_BYTES)
-        .pragma("wal_autocheckpoint", LOG_PAGES)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
         .foreign_keys(false)
-        .pragma("cache_size", "-16384")
         .pragma("secure_delete", "on")
         .statement_cache_capacity(256)
 }
