@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 const WRITERS: usize = 4;
+const ROUNDS_BETWEEN_ENDS: i32 = 8;
 
 /// How often something is killed: so many times in a test run, more in `cargo xtask soak`.
 pub fn kills(usual: u64) -> u64 {
@@ -53,8 +54,8 @@ impl Writers {
 
 async fn write(client: Client, vault: VaultId, writer: usize, log: PathBuf, stopped: Arc<AtomicBool>) {
     let open = |file: &Path| File::options().append(true).create(true).open(file).unwrap();
-    let (mut reads, mut log) = (open(&log.with_extension("reads")), open(&log));
-    let path = format!("writer/{writer}");
+    let (mut reads, mut ended) = (open(&log.with_extension("reads")), open(&log.with_extension("ended")));
+    let (mut log, path) = (open(&log), format!("writer/{writer}"));
     while !stopped.load(Ordering::Relaxed) {
         match client.secrets().put(vault, path.as_str(), format!("value-{writer}")).await {
             Ok(written) => {
@@ -65,11 +66,26 @@ async fn write(client: Client, vault: VaultId, writer: usize, log: PathBuf, stop
                     writeln!(reads, "{}", read.id).unwrap();
                     reads.sync_data().unwrap();
                 }
+                if written.version % ROUNDS_BETWEEN_ENDS == 0
+                    && let Ok(end) = end(&client, vault, &format!("ended/{writer}/{}", written.version)).await
+                {
+                    writeln!(ended, "{end}").unwrap();
+                    ended.sync_data().unwrap();
+                }
             }
             // Refused or cut off: nobody knows what became of it, and nothing was promised.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
+}
+
+/// Makes a secret and a key, and ends both.
+async fn end(client: &Client, vault: VaultId, path: &str) -> keepward::Result<String> {
+    client.secrets().put(vault, path, "passing").await?;
+    let key = client.api_keys().create("passing").await?.key.unwrap().id.unwrap();
+    client.secrets().delete(vault, path).await?;
+    client.api_keys().delete(key).await?;
+    Ok(format!("{path} {key}"))
 }
 
 /// Waits until so many writes more are acknowledged than there were.
@@ -89,7 +105,7 @@ pub fn count(folder: &Path) -> usize {
 }
 
 /// Everything that was acknowledged is there, with as many events as there are versions, and one for each read that was
-/// answered; no version was given twice.
+/// answered; no version was given twice; what was deleted is gone.
 pub async fn judge(client: &Client, vault: VaultId, folder: &Path) {
     let mut newest: BTreeMap<(String, String), i32> = BTreeMap::new();
     for n in 0..WRITERS {
@@ -115,6 +131,15 @@ pub async fn judge(client: &Client, vault: VaultId, folder: &Path) {
         // That of this judge, and those whose answers were lost, besides.
         let events = count_events(client, &id, "secret.read").await;
         assert!(events as usize > reads, "{path}: {events} events of {reads} acknowledged reads");
+    }
+    let keys = client.api_keys().list().await.unwrap().keys;
+    for n in 0..WRITERS {
+        let text = std::fs::read_to_string(folder.join(format!("log-{n}.ended"))).unwrap_or_default();
+        for line in text.lines() {
+            let (path, key) = line.split_once(' ').unwrap();
+            assert_eq!(client.secrets().get(vault, path).await.unwrap_err().status(), Some(404), "{path}");
+            assert!(keys.iter().all(|there| there.id.unwrap().to_string() != key), "key {key}");
+        }
     }
 }
 

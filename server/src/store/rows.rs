@@ -21,18 +21,21 @@ pub(super) fn insert_values<E: EntityTrait + Default>(rows: usize, sqlite: bool)
     if let Some(text) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Arc::clone(text);
     }
-    let text: Arc<str> = compose::<E>(rows, |n| mark(sqlite, n)).into();
+    // A failure undoes the transaction, or the savepoint of a unit: SQLite need not keep every page as it was before the
+    // statement to undo that alone.
+    let verb = if sqlite { "INSERT OR FAIL INTO" } else { "INSERT INTO" };
+    let text: Arc<str> = compose::<E>(verb, rows, |n| mark(sqlite, n)).into();
     TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&text));
     text
 }
 
-fn compose<E: EntityTrait + Default>(rows: usize, mark: impl Fn(usize) -> String) -> String {
+fn compose<E: EntityTrait + Default>(verb: &str, rows: usize, mark: impl Fn(usize) -> String) -> String {
     let columns: Vec<String> = E::Column::iter().map(|column| format!("\"{}\"", column.as_str())).collect();
     let mut next = 1..;
     let row = || format!("({})", next.by_ref().take(columns.len()).map(&mark).collect::<Vec<_>>().join(", "));
     let values: Vec<String> = std::iter::repeat_with(row).take(rows).collect();
     let table = E::default();
-    format!("INSERT INTO {} ({}) VALUES {}", table.table_name(), columns.join(", "), values.join(", "))
+    format!("{verb} {} ({}) VALUES {}", table.table_name(), columns.join(", "), values.join(", "))
 }
 
 /// The n-th of the values that a statement takes in their order. SQLite would search for each that has a name.

@@ -62,7 +62,8 @@ fn is_read_only(error: &sqlx::Error) -> bool {
 }
 
 /// How every connection is set, a pool's or not. Pages of 4 KiB, a cache of 2 MB and a log of 4 MiB are SQLite's own: a larger
-/// cache costs each commit in which a tree was balanced a walk over all of it.
+/// cache costs each commit in which a tree was balanced a walk over all of it. What SQLite keeps for the time of a statement
+/// stays in memory: it would be a file for each that changes more than 16 pages, and copies of sealed rows on the disk.
 pub(super) fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .journal_mode(SqliteJournalMode::Wal)
@@ -70,6 +71,7 @@ pub(super) fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(5))
         .foreign_keys(false)
         .pragma("secure_delete", "on")
+        .pragma("temp_store", "memory")
         .statement_cache_capacity(256)
 }
 
