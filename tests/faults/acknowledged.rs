@@ -137,7 +137,7 @@ pub async fn judge(client: &Client, vault: VaultId, folder: &Path) {
         let text = std::fs::read_to_string(folder.join(format!("log-{n}.ended"))).unwrap_or_default();
         for line in text.lines() {
             let (path, key) = line.split_once(' ').unwrap();
-            assert_eq!(client.secrets().get(vault, path).await.unwrap_err().status(), Some(404), "{path}");
+            assert_eq!(client.secrets().get(vault, path).await.unwrap_err().status(), Some(410), "{path}");
             assert!(keys.iter().all(|there| there.id.unwrap().to_string() != key), "key {key}");
         }
     }
