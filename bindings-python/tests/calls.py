@@ -1,5 +1,5 @@
-"""Calls every operation of tests/e2e/calls.json with every argument, through both clients: the server looks at each request,
-and what it answers comes back whole, from a later version of it, too."""
+"""Calls every operation of tests/e2e/calls.json with every argument, and as the document's examples have it, through both
+clients: the server looks at each request, and what it answers comes back whole, from a later version of it, too."""
 
 import asyncio
 import datetime
@@ -62,10 +62,10 @@ def is_typed(answer):
     return True
 
 
-def expected(server, operation):
-    """What a client makes of the server's answer; `None` where it has none."""
+def ask(server, what, operation):
+    """What the server has to be called with (`given`), and what a client makes of its answer (`expected`)."""
     try:
-        with urllib.request.urlopen(f"{SERVERS[server]}/expected/{operation}") as answer:
+        with urllib.request.urlopen(f"{SERVERS[server]}/{what}/{operation}") as answer:
             return json.load(answer)
     except urllib.error.HTTPError:
         return ...
@@ -75,11 +75,11 @@ async def run(kind):
     count = 0
     for server in ("full", "examples", "newer"):
         client = kind(base_url=SERVERS[server], token="t", max_retries=0)
-        for operation, call in CALLS.items():
-            wanted = expected(server, operation)
+        for operation in CALLS:
+            wanted = ask(server, "expected", operation)
             if wanted is ...:
                 continue
-            answer = await invoke(client, operation, call["with"])
+            answer = await invoke(client, operation, ask(server, "given", operation))
             print(answer, repr(answer))
             assert not hasattr(answer, "to_dict") or is_typed(answer)
             assert plain(answer) == wanted, (server, operation, plain(answer), wanted)

@@ -30,7 +30,7 @@ enum Role {
     Real,
     /// Answers every field that there is.
     Full,
-    /// Answers the document's example.
+    /// Takes the document's examples, and answers them.
     Examples,
     /// Answers as a later version might: with fields and values of enums that the document does not know.
     Newer,
@@ -129,6 +129,12 @@ impl Mirror {
     pub fn expected(&self, name: &str, operation: &str) -> Option<Value> {
         let (_, role) = ROLES.into_iter().find(|(known, _)| *known == name)?;
         expected(operation, role)
+    }
+
+    /// What an operation is to be called with at one of the addresses.
+    pub fn given(&self, name: &str, operation: &str) -> Option<Value> {
+        let (_, role) = ROLES.into_iter().find(|(known, _)| *known == name)?;
+        given(operation, role)
     }
 
     /// What was wrong with requests, and with answers of the real server.
@@ -240,9 +246,26 @@ fn answers(operation: &Operation, role: Role) -> Option<(Value, Value)> {
     }
 }
 
+fn operation(id: &str) -> Option<Operation> {
+    crate::document::operations().into_iter().find(|operation| operation.id == id)
+}
+
 fn expected(id: &str, role: Role) -> Option<Value> {
-    let operation = crate::document::operations().into_iter().find(|operation| operation.id == id)?;
-    answers(&operation, role).map(|(_, expected)| expected)
+    answers(&operation(id)?, role).map(|(_, expected)| expected)
+}
+
+/// Every argument, or those of the document's example.
+fn given(id: &str, role: Role) -> Option<Value> {
+    let mut given = CALLS.get(id)?["with"].clone();
+    let operation = operation(id)?;
+    if let (Role::Examples, Some(Value::Object(example)), Some(schema)) =
+        (role, operation.example(), operation.request_schema())
+    {
+        let given = given.as_object_mut()?;
+        given.retain(|name, _| schema["properties"].get(name).is_none());
+        given.extend(example);
+    }
+    Some(given)
 }
 
 impl State {
@@ -252,12 +275,14 @@ impl State {
     }
 
     async fn answer(&self, role: Role, request: Sent) -> Answer {
-        if let Some(id) = request.target.strip_prefix("/expected/") {
-            // For the tests themselves.
-            return match expected(id, role) {
-                Some(expected) => made(200, "application/json", expected.to_string()),
-                None => problem(404),
-            };
+        // For the tests themselves.
+        let asked = match request.target.trim_start_matches('/').split_once('/') {
+            Some(("expected", id)) => Some(expected(id, role)),
+            Some(("given", id)) => Some(given(id, role)),
+            _ => None,
+        };
+        if let Some(asked) = asked {
+            return asked.map_or_else(|| problem(404), |value| made(200, "application/json", value.to_string()));
         }
         let Some(operation) = request.operation() else {
             self.find("request", &request, vec!["there is no such operation".to_owned()]);
@@ -265,6 +290,10 @@ impl State {
         };
         self.seen.lock().unwrap().insert(operation.id.clone());
         self.find("request", &request, operation.faults(&request));
+        let example = operation.example().filter(|_| role == Role::Examples);
+        if example.is_some() && serde_json::from_slice(&request.body).ok() != example {
+            self.find("request", &request, vec!["its body is not the document's example".to_owned()]);
+        }
         let bearer = request.header("authorization").unwrap_or_default();
         // A real server refuses who has none, and scenarios try.
         if role != Role::Real && operation.caller != "public" && !bearer.starts_with("Bearer ") {
