@@ -61,8 +61,8 @@ fn is_read_only(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code & 0xff == 8)
 }
 
-/// How every connection is set, a pool's or not. Pages of 4 KiB, a cache of 2 MB and a log of 4 MiB are SQLite's own: a larger
-/// cache costs each commit in which a tree was balanced a walk over all of it. What SQLite keeps for the time of a statement
+/// How every connection is set, a pool's or not. Pages of 4 KiB (a database that is there keeps its own), a cache of 2 MB and
+/// a log of 1,000 pages are SQLite's own: a larger cache costs each commit that balances a tree a walk over all of it. What SQLite keeps for the time of a statement
 /// stays in memory: it would be a file for each that changes more than 16 pages, and copies of sealed rows on the disk.
 pub(super) fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
