@@ -98,7 +98,7 @@ impl Metrics {
         let registry = all.sub_registry_with_prefix("keepward");
         registry.register(
             "http_requests",
-            "Requests answered, by operation of the document and status; `none` had no route, or was refused before it had one",
+            "Requests answered, by operation of the document and status; `none` had no route, was refused before it had one, or was given up by its client (499)",
             metrics.requests.clone(),
         );
         registry.register_with_unit(
@@ -185,7 +185,7 @@ impl Metrics {
         metrics
     }
 
-    /// A request was answered; `operation` is `None` where there was no route.
+    /// A request was answered or given up; `operation` is `None` where there was no route.
     pub fn request(&self, operation: Option<&'static str>, status: u16, took: Duration) {
         let operation = operation.unwrap_or("none");
         self.requests.get_or_create(&Request { operation, status: status.into() }).inc();

@@ -66,6 +66,50 @@ async fn a_client_that_hangs_up_at_any_byte_changes_nothing() {
     assert!(version("whole") <= WHOLE);
 }
 
+/// What nobody waits for is given up, if it only reads: counted as nginx counts it, in nobody's place, and charged to the
+/// address, so that hanging up is no way around the limit of wrong keys.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_nobody_waits_for_is_given_up_and_charged() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("KEEPWARD_METRICS_LISTEN", "127.0.0.1:0"), ("KEEPWARD_RATE_LIMIT", "1/s,200")];
+    let server = OwnServer::start(folder.path(), &settings);
+    let organisation = Organisation::on(&server.url).await;
+    let metrics = Http::new(&server.metrics_url().unwrap());
+    // A well-formed key that is nobody's.
+    let key = format!("ocv_{}", "A".repeat(43));
+    let read = format!("GET /v1/agents/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n");
+    let begun = Instant::now();
+    while organisation.http.get("/v1/health", "none").await.status != 429 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "who hangs up is never limited");
+        let (url, read) = (server.url.clone(), read.clone());
+        let hanging_up = tokio::task::spawn_blocking(move || {
+            for _ in 0..100 {
+                RawConnection::open(&url).write(read.as_bytes());
+            }
+        });
+        hanging_up.await.unwrap();
+    }
+    let bound = Instant::now() + Duration::from_secs(30);
+    let text = loop {
+        let text = metrics.send("GET", "/metrics", None, None).await.text;
+        if text.lines().any(|line| line == "keepward_http_requests_in_work 0") {
+            break text;
+        }
+        assert!(Instant::now() < bound, "places are held: {text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let count = |status: &str| {
+        let of_status = format!("status=\"{status}\"}} ");
+        let lines = text.lines().filter(|line| line.starts_with("keepward_http_requests_total{"));
+        lines.filter_map(|line| line.split_once(&of_status)?.1.parse::<u64>().ok()).sum::<u64>()
+    };
+    let (given_up, refused) = (count("499"), count("401"));
+    assert!(given_up > 0, "none was given up: {text}");
+    // Some were under way while the last that was allowed was charged.
+    let allowed = 200 + 32 + begun.elapsed().as_secs();
+    assert!(given_up + refused <= allowed, "{given_up} given up and {refused} refused, of {allowed}");
+}
+
 /// Sends one request after the other on one connection; what they were answered, and how many of those that have to say
 /// when to come again did.
 async fn send(mut stream: TcpStream, requests: Vec<String>) -> Vec<(u16, bool)> {

@@ -73,6 +73,7 @@ pub(super) fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("secure_delete", "on")
         .pragma("temp_store", "memory")
         .statement_cache_capacity(256)
+        .row_buffer_size(1_024)
 }
 
 pub(super) fn address(path: &Path) -> Result<SqliteConnectOptions> {

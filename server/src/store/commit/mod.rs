@@ -9,6 +9,7 @@ use crate::store::ahead::{Ahead, Inserts, Opaque, Taken};
 use crate::store::connect::Database;
 use crate::store::journal::{Event, Journal, Recorded};
 use crate::store::lock::{self, Lock};
+use futures_util::FutureExt;
 use job::{Applied, Failure, Job, Note, Work, database_error, is_conflict, is_fatal};
 use keepward_api::Timestamp;
 use sea_orm::{
@@ -16,6 +17,7 @@ use sea_orm::{
     TransactionOptions, TransactionTrait,
 };
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -220,14 +222,13 @@ async fn run(
             continue;
         }
         is_full = false;
-        // A task of its own: a panic in a unit fails this batch (its answers are dropped, so 503) and no later one.
-        let (database, ours) = (Arc::clone(&database), seams.clone());
-        let done = tokio::spawn(async move { transact(&database, &ours, batch).await }).await;
+        // A panic in a unit fails this batch (its answers are dropped, so 503) and no later one.
+        let done = AssertUnwindSafe(transact(&database, &seams, batch)).catch_unwind().await;
         let committed = matches!(done, Ok(true));
         works.store(committed, Ordering::Relaxed);
         METRICS.transaction(units, waited, begun.elapsed(), committed);
-        if let Err(error) = done {
-            tracing::error!(%error, "a unit panicked");
+        if done.is_err() {
+            tracing::error!("a unit panicked");
             seams.journal.settle(false);
         }
     }
