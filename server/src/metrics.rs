@@ -98,12 +98,12 @@ impl Metrics {
         let registry = all.sub_registry_with_prefix("keepward");
         registry.register(
             "http_requests",
-            "Requests answered, by operation of the document and status; `none` had no route, was refused before it had one, or was given up by its client (499)",
+            "Requests answered, by operation of the document and status; `none` had no route, or was refused before it had one; 499 was given up by its client",
             metrics.requests.clone(),
         );
         registry.register_with_unit(
             "http_request_duration",
-            "From a request's head to its answer",
+            "From a request's head to its answer, or to its being given up",
             Unit::Seconds,
             metrics.request_seconds.clone(),
         );

@@ -27,24 +27,22 @@ const ALLOWED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 
 /// Answers one request.
 pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, body: Body, peer: IpAddr) -> Reply {
-    let mut asked = Asked::new(app, &id, &head.method, peer);
+    let started = Instant::now();
     let _working = METRICS.work();
-    let origin = head.headers.get(header::ORIGIN).cloned();
+    let (method, origin) = (head.method.clone(), head.headers.get(header::ORIGIN).cloned());
     let path = head.uri.path().to_owned();
     let answered = match precheck(app, &id, &head, peer) {
         Checked::Early(reply) => {
             drain(body).await;
             Err(reply)
         }
-        Checked::Client(address) => {
-            asked.address = address;
-            route(app, &id, head, body, address, &path).await
-        }
+        Checked::Client(address) => route(app, &id, head, body, address, &path).await,
     };
     let (route, operation, principal, mut reply) = match answered {
         Ok(Answer { reply, meta, principal }) => (meta.path, Some(meta.id), principal, reply),
         Err(reply) => ("", None, None, reply),
     };
+    METRICS.request(operation, reply.status().as_u16(), started.elapsed());
     let headers = reply.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
@@ -52,52 +50,8 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     cors(headers, origin.as_ref(), &app.config.cors_origins);
-    asked.answered(operation, route, reply.status().as_u16(), principal);
+    log(&id, &method, route, reply.status().as_u16(), started, principal);
     reply
-}
-
-/// What nginx calls a request whose client did not wait for its answer.
-const HUNG_UP: u16 = 499;
-
-/// A request, counted and logged when it is answered or given up.
-struct Asked<'a> {
-    app: &'a App,
-    address: IpAddr,
-    id: String,
-    method: Method,
-    started: Instant,
-    is_answered: bool,
-}
-
-impl<'a> Asked<'a> {
-    fn new(app: &'a App, id: &str, method: &Method, address: IpAddr) -> Self {
-        let (id, method) = (id.to_owned(), method.clone());
-        Self { app, address, id, method, started: Instant::now(), is_answered: false }
-    }
-
-    fn answered(mut self, operation: Option<&'static str>, route: &str, status: u16, principal: Option<Actor>) {
-        self.is_answered = true;
-        self.tell(operation, route, status, principal);
-    }
-
-    /// One line a request: never its URI, query, headers or paths of secrets.
-    fn tell(&self, operation: Option<&'static str>, route: &str, status: u16, principal: Option<Actor>) {
-        METRICS.request(operation, status, self.started.elapsed());
-        let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
-        let principal = principal.and_then(Actor::id).map(|id| id.to_string());
-        let (request_id, method) = (self.id.as_str(), self.method.as_str());
-        tracing::info!(request_id, method, route, status, milliseconds, principal, "request");
-    }
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        if !self.is_answered {
-            // Like anything unproven: who hangs up early enough was not charged for what they asked.
-            let _ = charge(self.app, self.address);
-            self.tell(None, "", HUNG_UP, None);
-        }
-    }
 }
 
 /// What a head says before it is routed.
@@ -156,6 +110,14 @@ async fn route(
 fn head_bytes(head: &http::request::Parts) -> usize {
     let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     headers.sum::<usize>() + head.uri.path_and_query().map_or(0, |target| target.as_str().len())
+}
+
+/// One line a request: never its URI, query, headers or paths of secrets.
+pub(super) fn log(id: &str, method: &Method, route: &str, status: u16, started: Instant, principal: Option<Actor>) {
+    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+    let principal = principal.and_then(Actor::id).map(|id| id.to_string());
+    let method = method.as_str();
+    tracing::info!(request_id = id, method, route, status, milliseconds, principal, "request");
 }
 
 /// The undecoded segments, without the first slash and an `/api` before `/v1`; empty ones stay, and match nothing.

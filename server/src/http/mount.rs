@@ -11,16 +11,11 @@ use dropshot::{
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::RwLock;
 
 /// A server that listens.
 pub struct Listening {
     server: HttpServer<Arc<App>>,
-    changes: Changes,
 }
-
-/// Requests that may change something: each holds it shared until it has ended, whoever asked for it still there or not.
-type Changes = Arc<RwLock<()>>;
 
 /// The wildcard of the catch-all, declared so that dropshot accepts the route; it is never extracted.
 #[derive(serde::Deserialize, schemars::JsonSchema)]
@@ -31,7 +26,7 @@ struct Rest {
 
 /// Binds, and answers requests until closed.
 pub fn listen(app: Arc<App>) -> Result<Listening> {
-    let (mut api, changes) = (ApiDescription::new(), Changes::default());
+    let mut api = ApiDescription::new();
     let methods = [
         Method::GET,
         Method::PUT,
@@ -44,7 +39,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
         Method::CONNECT,
     ];
     for method in methods {
-        register(&mut api, method, Arc::clone(&changes)).map_err(|error| Error::internal(error.to_string()))?;
+        register(&mut api, method).map_err(|error| Error::internal(error.to_string()))?;
     }
     let config = ConfigDropshot {
         bind_address: app.config.listen,
@@ -57,7 +52,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let address = app.config.listen;
     let server = ServerBuilder::new(api, app, silent).config(config).tls(tls).start();
     let server = server.map_err(|error| Error::internal(format!("can't listen on {address}: {error}")))?;
-    Ok(Listening { server, changes })
+    Ok(Listening { server })
 }
 
 impl Listening {
@@ -67,37 +62,30 @@ impl Listening {
 
     /// Stops accepting, and answers what is in flight.
     pub async fn close(self) -> Result<()> {
-        self.server.close().await.map_err(Error::internal)?;
-        // Those whose client has gone are nobody's connection any more.
-        drop(self.changes.write().await);
-        Ok(())
+        self.server.close().await.map_err(Error::internal)
     }
 }
 
 fn register(
     api: &mut ApiDescription<Arc<App>>,
     method: Method,
-    changes: Changes,
 ) -> std::result::Result<(), dropshot::ApiDescriptionRegisterError> {
+    // An operation of a safe method changes something by one unit of the committer at most.
     let is_safe = method.is_safe();
-    let handler = move |context: RequestContext<Arc<App>>, raw: RawRequest| {
-        let changes = (!is_safe).then(|| Arc::clone(&changes));
-        async move {
-            let (peer, id) = (context.request.remote_addr().ip(), context.request_id.clone());
-            let (head, body) = raw.into_inner().into_parts();
-            let Some(changes) = changes else {
-                // Ends with the connection: what nobody waits for is not worth the work.
-                return Ok::<_, HttpError>(dispatch(context.context(), id, head, body, peer).await);
-            };
-            // A task of its own: a client that hangs up can't cancel between a change and its answer.
-            let running = changes.read_owned().await;
-            let task = tokio::spawn(async move {
-                let reply = dispatch(context.context(), id, head, body, peer).await;
-                drop(running);
-                reply
-            });
-            task.await.map_err(|error| HttpError::for_internal_error(error.to_string()))
+    let handler = move |context: RequestContext<Arc<App>>, raw: RawRequest| async move {
+        let (peer, id) = (context.request.remote_addr().ip(), context.request_id.clone());
+        let (head, body) = raw.into_inner().into_parts();
+        if is_safe {
+            // Ends with the connection: what nobody waits for is not worth the work.
+            return Ok::<_, HttpError>(dispatch(context.context(), id, head, body, peer).await);
         }
+        // A task of its own: a client that hangs up can't cancel between a change and its answer. The context that it holds
+        // is what a server that closes waits for.
+        let task = tokio::spawn(async move { dispatch(context.context(), id, head, body, peer).await });
+        task.await.map_err(|error| {
+            tracing::error!(%error, "a request ended before its answer");
+            HttpError::for_internal_error(error.to_string())
+        })
     };
     let name = format!("all_{}", method.as_str().to_lowercase());
     let mut endpoint =

@@ -4,6 +4,7 @@
 //! live principal, revocation, policies, row -> 401 -> charge the principal -> 403 by kind and role -> 501 of a planned
 //! operation -> the kept 400 -> handler (decides, reads the body, acts) -> the refusal's event -> headers.
 
+use super::dispatch::log;
 use super::problem;
 use super::reply::Reply;
 use super::request::{Admitted, Incoming};
@@ -11,12 +12,14 @@ use crate::app::App;
 use crate::caller::lookup::{self, Lookup};
 use crate::caller::{AnyCaller, CallerKind, Found, FromLive, Role, Visitor, network, parse_bearer};
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 use crate::store::{Actor, Event, Outcome};
 use futures_util::FutureExt;
 use http::header;
 use serde_json::{Map, json};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the document says of an operation.
 #[derive(Debug)]
@@ -64,15 +67,45 @@ pub(crate) struct Answer {
 
 const NOT_YET: Error = Error::NotImplemented { detail: "This version of the server does not have this operation yet." };
 
+/// What nginx calls a request whose client did not wait for its answer.
+const HUNG_UP: u16 = 499;
+
+/// An operation under way. Dropped before its answer, it was given up by its client, and is counted and logged as that.
+struct Working<'a> {
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: Incoming,
+    started: Instant,
+    is_answered: bool,
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        if self.is_answered || std::thread::panicking() {
+            return;
+        }
+        let (meta, incoming) = (self.meta, &self.incoming);
+        let actor = incoming.admitted.as_ref().map(|admitted| admitted.actor);
+        if actor.is_none() && meta.caller != CallerKind::Public {
+            // Hanging up before the lookup's answer is no way around the limit of what is unproven.
+            let _ = self.app.limits.charge_address(incoming.address);
+        }
+        METRICS.request(Some(meta.id), HUNG_UP, self.started.elapsed());
+        log(&incoming.id, &incoming.method, meta.path, HUNG_UP, self.started, actor);
+    }
+}
+
 /// Runs an operation: the limit by address, the generated steps, and what follows a refusal.
-pub(crate) async fn run<F>(app: &App, meta: &'static OperationMeta, mut incoming: Incoming, steps: F) -> Answer
+pub(crate) async fn run<F>(app: &App, meta: &'static OperationMeta, incoming: Incoming, steps: F) -> Answer
 where
     F: AsyncFnOnce(&mut Incoming) -> Result<Reply>,
 {
-    let outcome = match limit(app, meta, &incoming) {
+    let mut working = Working { app, meta, incoming, started: Instant::now(), is_answered: false };
+    let incoming = &mut working.incoming;
+    let outcome = match limit(app, meta, incoming) {
         Err(error) => Err(error),
         // A handler that panics is our mistake and one 500, no more.
-        Ok(()) => AssertUnwindSafe(steps(&mut incoming))
+        Ok(()) => AssertUnwindSafe(steps(incoming))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(Error::internal("a handler panicked"))),
@@ -82,12 +115,14 @@ where
         Err(error) if meta.rate == Rate::Key && !matches!(error, Error::RateLimited { .. }) => {
             Err(app.limits.charge_unknown_key(incoming.address).map_or_else(limited, |()| error))
         }
-        Err(error) => Err(record_refusal(app, meta, &incoming, error).await),
+        Err(error) => Err(record_refusal(app, meta, incoming, error).await),
         reply => reply,
     };
     let reply = outcome.unwrap_or_else(|error| problem::reply(&error, &incoming.id));
     incoming.discard_body().await;
-    Answer { reply, meta, principal: incoming.admitted.map(|admitted| admitted.actor) }
+    let principal = incoming.admitted.take().map(|admitted| admitted.actor);
+    working.is_answered = true;
+    Answer { reply, meta, principal }
 }
 
 fn limited(retry_after_seconds: u64) -> Error {

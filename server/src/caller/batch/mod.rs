@@ -109,6 +109,11 @@ async fn work(mut reader: Reader, keyring: Arc<Keyring>, waiting: Arc<Mutex<mpsc
                 batch.push(next);
             }
         }
+        // Whoever hung up waits for nothing.
+        batch.retain(|one| !one.answer.is_closed());
+        if batch.is_empty() {
+            continue;
+        }
         let (waited, begun) = (batch.first().map(|oldest| oldest.since.elapsed()).unwrap_or_default(), Instant::now());
         let (asks, answers): (Vec<Ask>, Vec<_>) = batch.into_iter().map(|one| (one.ask, one.answer)).unzip();
         // A panic fails this batch and no later one.

@@ -230,6 +230,7 @@ async fn run(
         if done.is_err() {
             tracing::error!("a unit panicked");
             seams.journal.settle(false);
+            database.give_up_writer().await;
         }
     }
 }
