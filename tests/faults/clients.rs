@@ -105,8 +105,8 @@ async fn a_read_that_nobody_waits_for_is_given_up_and_charged() {
     };
     let (given_up, refused) = (count("499"), count("401"));
     assert!(given_up > 0, "none was given up: {text}");
-    // Some were under way while the last that was allowed was charged.
-    let allowed = 200 + 32 + begun.elapsed().as_secs();
+    // A whole turn may have been under way while the last that was allowed was charged.
+    let allowed = 200 + 100 + begun.elapsed().as_secs();
     assert!(given_up + refused <= allowed, "{given_up} given up and {refused} refused, of {allowed}");
 }
 
