@@ -1,7 +1,7 @@
 //! Starting: what a server refuses, and says so; stopping.
 
 use keepward_tests::{Mount, Organisation, OwnServer, command, is_postgres};
-use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use sea_orm::ConnectionTrait;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -137,7 +137,7 @@ async fn the_file_of_another_program_is_refused_and_left_as_it_is() {
     assert!(OwnServer::start(folder.path(), &[]).stop().success());
     let file = folder.path().join("keepward.db");
     std::fs::remove_file(&file).unwrap();
-    let database = Database::connect(format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
+    let database = sea_orm::Database::connect(format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
     database.execute_unprepared("CREATE TABLE customers (id INTEGER)").await.unwrap();
     database.close().await.unwrap();
     let refused = |bytes: &dyn Fn() -> Vec<u8>| {
@@ -151,7 +151,7 @@ async fn the_file_of_another_program_is_refused_and_left_as_it_is() {
     refused(&|| std::fs::read(&file).unwrap());
     // One that crashed, with the tables in its log only.
     let other = folder.path().join("crashed.db");
-    let database = Database::connect(format!("sqlite://{}?mode=rwc", other.display())).await.unwrap();
+    let database = sea_orm::Database::connect(format!("sqlite://{}?mode=rwc", other.display())).await.unwrap();
     database.execute_unprepared("PRAGMA journal_mode = WAL").await.unwrap();
     database.execute_unprepared("CREATE TABLE customers (id INTEGER)").await.unwrap();
     let log = file.with_extension("db-wal");
@@ -244,16 +244,4 @@ fn help_explains() {
     for word in ["serve", "migrate", "user", "operator", "audit", "KEEPWARD_LISTEN", "127.0.0.1:8443"] {
         assert!(text.contains(word), "{word}: {text}");
     }
-}
-
-/// What `.cargo/config.toml` says of SQLite has reached its compiler.
-#[tokio::test]
-async fn sqlite_is_compiled_as_the_server_uses_it() {
-    let database = Database::connect("sqlite::memory:").await.unwrap();
-    let ask = Statement::from_string(DbBackend::Sqlite, "PRAGMA compile_options");
-    let rows = database.query_all_raw(ask).await.unwrap();
-    let options: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
-    assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "{options:?}");
-    let unused = |option: &&String| ["ENABLE_MEMORY_MANAGEMENT", "ENABLE_FTS5"].contains(&option.as_str());
-    assert_eq!(options.iter().find(unused), None);
 }

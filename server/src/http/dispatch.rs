@@ -1,14 +1,13 @@
 //! From a head and a body to an answer, whatever carried them here.
 
 use super::generated::layer;
-use super::pipeline::{Answer, Routed};
+use super::pipeline::{Answer, Routed, tell};
 use super::problem;
 use super::reply::Reply;
 use super::request::{Incoming, Place, drain};
 use crate::app::App;
 use crate::error::Error;
 use crate::metrics::METRICS;
-use crate::store::Actor;
 use dropshot::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use ipnet::IpNet;
@@ -38,11 +37,10 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
         }
         Checked::Client(address) => route(app, &id, head, body, address, &path).await,
     };
-    let (route, operation, principal, mut reply) = match answered {
-        Ok(Answer { reply, meta, principal }) => (meta.path, Some(meta.id), principal, reply),
-        Err(reply) => ("", None, None, reply),
+    let (operation, principal, mut reply) = match answered {
+        Ok(Answer { reply, meta, principal }) => (Some(meta), principal, reply),
+        Err(reply) => (None, None, reply),
     };
-    METRICS.request(operation, reply.status().as_u16(), started.elapsed());
     let headers = reply.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
@@ -50,7 +48,7 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     cors(headers, origin.as_ref(), &app.config.cors_origins);
-    log(&id, &method, route, reply.status().as_u16(), started, principal);
+    tell(&id, &method, operation, reply.status().as_u16(), started, principal);
     reply
 }
 
@@ -110,14 +108,6 @@ async fn route(
 fn head_bytes(head: &http::request::Parts) -> usize {
     let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     headers.sum::<usize>() + head.uri.path_and_query().map_or(0, |target| target.as_str().len())
-}
-
-/// One line a request: never its URI, query, headers or paths of secrets.
-pub(super) fn log(id: &str, method: &Method, route: &str, status: u16, started: Instant, principal: Option<Actor>) {
-    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-    let principal = principal.and_then(Actor::id).map(|id| id.to_string());
-    let method = method.as_str();
-    tracing::info!(request_id = id, method, route, status, milliseconds, principal, "request");
 }
 
 /// The undecoded segments, without the first slash and an `/api` before `/v1`; empty ones stay, and match nothing.

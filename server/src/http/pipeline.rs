@@ -4,7 +4,6 @@
 //! live principal, revocation, policies, row -> 401 -> charge the principal -> 403 by kind and role -> 501 of a planned
 //! operation -> the kept 400 -> handler (decides, reads the body, acts) -> the refusal's event -> headers.
 
-use super::dispatch::log;
 use super::problem;
 use super::reply::Reply;
 use super::request::{Admitted, Incoming};
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 use crate::store::{Actor, Event, Outcome};
 use futures_util::FutureExt;
-use http::header;
+use http::{Method, header};
 use serde_json::{Map, json};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -67,6 +66,23 @@ pub(crate) struct Answer {
 
 const NOT_YET: Error = Error::NotImplemented { detail: "This version of the server does not have this operation yet." };
 
+/// Counts a request, and logs one line: never its URI, query, headers or paths of secrets.
+pub(super) fn tell(
+    id: &str,
+    method: &Method,
+    operation: Option<&OperationMeta>,
+    status: u16,
+    started: Instant,
+    principal: Option<Actor>,
+) {
+    let took = started.elapsed();
+    METRICS.request(operation.map(|meta| meta.id), status, took);
+    let (method, route) = (method.as_str(), operation.map_or("", |meta| meta.path));
+    let milliseconds = took.as_secs_f64() * 1000.0;
+    let principal = principal.and_then(Actor::id).map(|id| id.to_string());
+    tracing::info!(request_id = id, method, route, status, milliseconds, principal, "request");
+}
+
 /// What nginx calls a request whose client did not wait for its answer.
 const HUNG_UP: u16 = 499;
 
@@ -90,8 +106,7 @@ impl Drop for Working<'_> {
             // Hanging up before the lookup's answer is no way around the limit of what is unproven.
             let _ = self.app.limits.charge_address(incoming.address);
         }
-        METRICS.request(Some(meta.id), HUNG_UP, self.started.elapsed());
-        log(&incoming.id, &incoming.method, meta.path, HUNG_UP, self.started, actor);
+        tell(&incoming.id, &incoming.method, Some(meta), HUNG_UP, self.started, actor);
     }
 }
 

@@ -62,8 +62,9 @@ fn is_read_only(error: &sqlx::Error) -> bool {
 }
 
 /// How every connection is set, a pool's or not. Pages of 4 KiB (a database that is there keeps its own), a cache of 2 MB and
-/// a log of 1,000 pages are SQLite's own: a larger cache costs each commit that balances a tree a walk over all of it. What SQLite keeps for the time of a statement
-/// stays in memory: it would be a file for each that changes more than 16 pages, and copies of sealed rows on the disk.
+/// a log of 1,000 pages are SQLite's own: a larger cache costs each commit that balances a tree a walk over all of it. What
+/// SQLite keeps for the time of a statement stays in memory: it would be a file for each that changes more than 16 pages, and
+/// copies of sealed rows on the disk.
 pub(super) fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .journal_mode(SqliteJournalMode::Wal)
@@ -110,4 +111,20 @@ pub(super) fn lock(database: &Path) -> Result<File> {
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(describe)?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `.cargo/config.toml` says of SQLite has reached its compiler.
+    #[tokio::test]
+    async fn sqlite_is_compiled_as_it_is_used_here() {
+        let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        let ask = sqlx::query_scalar("PRAGMA compile_options");
+        let options: Vec<String> = ask.fetch_all(&mut connection).await.unwrap();
+        assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "{options:?}");
+        let unused = |option: &&String| ["ENABLE_MEMORY_MANAGEMENT", "ENABLE_FTS5"].contains(&option.as_str());
+        assert_eq!(options.iter().find(unused), None);
+    }
 }
