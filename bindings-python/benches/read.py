@@ -5,6 +5,7 @@ import json
 import os
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import aiohttp
 import httpx
@@ -34,6 +35,16 @@ def timed(read):
     return (time.perf_counter() - begun) * 1e6 / CALLS
 
 
+def timed_threads(pool, read):
+    def some(count):
+        for _ in range(count):
+            assert read() == "not-a-real-key"
+
+    begun = time.perf_counter()
+    list(pool.map(some, [CALLS // AT_ONCE] * AT_ONCE))
+    return (time.perf_counter() - begun) * 1e6 / CALLS
+
+
 async def timed_async(read, at_once):
     async def one(count):
         for _ in range(count):
@@ -45,10 +56,14 @@ async def timed_async(read, at_once):
 
 
 def waiting():
-    with keepward.Client(token=TOKEN) as client, httpx.Client(headers=HEADERS) as hand:
+    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+    with keepward.Client(token=TOKEN) as client, httpx.Client(headers=HEADERS, limits=limits) as hand:
         pair = (lambda: client.secrets.get(VAULT, PATH).value.reveal(), lambda: hand.get(HAND).json()["value"])
         turns = [[timed(read) for read in pair] for _ in range(ROUNDS + 1)][1:]
         report("Python, one at a time", "httpx", *zip(*turns))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            turns = [[timed_threads(pool, read) for read in pair] for _ in range(ROUNDS + 1)][1:]
+            report(f"Python, {AT_ONCE} threads", "httpx", *zip(*turns))
 
 
 async def tasks():

@@ -13,7 +13,7 @@ with keepward.Client(email=email, password=password) as human:
     vault = human.vaults.create("production")
     human.secrets.put(vault.id, "payments/stripe", "sk_live_51demo")
     bot = human.agents.register("checkout-bot")
-    human.policies.create(vault.id, "payments/**", "agent", str(bot.agent.id), ["read"])
+    human.policies.create(vault.id, "payments/**", "agent", bot.agent.id, ["read"])
 
 with keepward.Client(agent_key=bot.api_key) as agent:
     secret = agent.secrets.get(vault.id, "payments/stripe")

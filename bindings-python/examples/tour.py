@@ -97,7 +97,7 @@ def main() -> None:
     human.secrets.put(vault, "payments/stripe", "sk_live_51demo", metadata={"owner": "payments"})
     human.secrets.put(vault, "payroll/bank", "hunter2")
     bot = human.agents.register("checkout-bot")
-    human.policies.create(vault, "payments/**", "agent", str(bot.agent.id), ["read"])
+    human.policies.create(vault, "payments/**", "agent", bot.agent.id, ["read"])
     assert bot.api_key is not None
     os.environ["KEEPWARD_AGENT_KEY"] = bot.api_key.reveal()
     first_secret()

@@ -1,11 +1,10 @@
-"""What is Python's own: secrets that do not print, errors, Ctrl-C, cancellation, forks, bad servers."""
+"""What is Python's own: secrets that do not print, arguments, Ctrl-C, cancellation, forks."""
 
 import asyncio
 import copy
 import datetime
 import decimal
 import gc
-import http.server
 import json
 import os
 import pickle
@@ -19,68 +18,11 @@ import traceback
 import uuid
 
 import keepward
+from fake import raises
 
 URL = os.environ["KEEPWARD_URL"]
 PASSWORD = "D3mo!Passw0rd#x7"
 VAULT = "3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10"
-
-
-def raises(kind, call, *arguments, **options):
-    try:
-        call(*arguments, **options)
-    except kind as error:
-        return error
-    raise AssertionError(f"{kind.__name__} was not raised")
-
-
-class Fake:
-    """A server of the standard library that answers what it is told to, and remembers what it was asked."""
-
-    def __init__(self, answer, idle=None):
-        fake = self
-        self.requests = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # So long an idle connection is kept.
-            timeout = idle
-
-            def do_GET(self):
-                fake.requests.append((self.path, dict(self.headers)))
-                status, headers, body = answer(len(fake.requests))
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                if "Content-Length" not in headers:
-                    self.send_header("Content-Length", str(len(body)))
-                # Less than was promised is a cut: the connection ends with it.
-                self.close_connection = int(headers.get("Content-Length", len(body))) > len(body)
-                self.end_headers()
-                try:
-                    self.wfile.write(body)
-                except OSError:
-                    pass
-
-            def do_POST(self):
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self.do_GET()
-
-            do_PUT = do_POST
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-def problem(status):
-    return json.dumps({"type": "about:blank", "title": "t", "status": status, "detail": "d"}).encode()
-
-
-def health():
-    return 200, {"Content-Type": "application/json"}, b'{"status": "healthy", "from_a_newer_server": [1]}'
 
 
 def secrets_do_not_print():
@@ -188,103 +130,6 @@ def values_as_they_are():
     assert client.agents.update(agent.id, name="b").description == "d"
     assert client.agents.update(agent.id, description=None).description == ""
     assert pickle.loads(pickle.dumps(agent)) == agent
-
-
-def bad_servers():
-    def once(status, headers=None):
-        return lambda n: (status, headers or {}, problem(status)) if n == 1 else health()
-
-    for status, headers in ((429, {"Retry-After": "1"}), (503, {"Retry-After": "0"}), (502, {}), (504, {})):
-        fake = Fake(once(status, headers))
-        assert keepward.Client(base_url=fake.url).health.get().status == "healthy"
-        assert len(fake.requests) == 2, status
-    fake = Fake(lambda n: (429, {"Retry-After": "7"}, problem(429)))
-    error = raises(keepward.RateLimited, keepward.Client(base_url=fake.url, max_retries=0).health.get)
-    assert error.retry_after == 7.0 and error.status == 429 and error.detail == "d"
-    fake = Fake(lambda n: (500, {}, problem(500)))
-    raises(keepward.ServerError, keepward.Client(base_url=fake.url, max_retries=0).health.get)
-    for status, kind in ((402, keepward.PaymentRequired), (409, keepward.Conflict), (410, keepward.Gone)):
-        fake = Fake(lambda n, status=status: (status, {}, problem(status)))
-        assert type(raises(kind, keepward.Client(base_url=fake.url).health.get)) is kind
-    fake = Fake(lambda n: (200, {"Content-Type": "text/html"}, b"<html>hello</html>"))
-    assert "hello" not in str(raises(keepward.ConnectionFailed, keepward.Client(base_url=fake.url).health.get))
-    fake = Fake(lambda n: (200, {"Content-Type": "application/json", "Content-Length": "500"}, b'{"status":'))
-    raises(keepward.ConnectionFailed, keepward.Client(base_url=fake.url, max_retries=0).health.get)
-    cut = (200, {"Content-Type": "application/json", "Content-Length": "500"}, b'{"status":')
-    fake = Fake(lambda n: cut if n == 1 else health())
-    assert keepward.Client(base_url=fake.url).health.get().status == "healthy"
-    large = json.dumps({"status": "healthy", "padding": "x" * 10 * 1024 * 1024}).encode()
-    fake = Fake(lambda n: (200, {"Content-Type": "application/json"}, large))
-    assert keepward.Client(base_url=fake.url).health.get().status == "healthy"
-    # Nobody is told that an argument is wrong where an account is.
-    fake = Fake(lambda n: (200, {"Content-Type": "application/json"}, b'{"mfa_required": true, "mfa_token": "m"}'))
-    client = keepward.Client(base_url=fake.url, email="a@example.com", password="p")
-    assert "second factor" in str(raises(keepward.Unauthorized, client.vaults.list))
-    # What was given as a plain text is no variable of a frame of this package.
-    fake = Fake(lambda n: (403, {}, problem(403)))
-    given = f"sk-{uuid.uuid4()}"
-    client = keepward.Client(base_url=fake.url, token=given)
-    for call in (lambda: client.account.get(), lambda: client.admin.setting_put("key", given)):
-        try:
-            call()
-        except keepward.Forbidden:
-            frames = traceback.TracebackException(*sys.exc_info(), capture_locals=True).stack
-            ours = [frame for frame in frames if "keepward" in os.path.dirname(frame.filename) and frame.filename != __file__]
-            assert ours and not any(given in str(frame.locals) for frame in ours)
-    other = Fake(lambda n: health())
-    fake = Fake(lambda n: (302, {"Location": other.url + "/v1/health"}, b""))
-    raises(keepward.KeepwardError, keepward.Client(base_url=fake.url, token="secret-token").account.get)
-    assert fake.requests and not other.requests, "a token must not follow a redirect"
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        raises(keepward.Timeout, keepward.Client(base_url=url, timeout=0.3, max_retries=0).health.get)
-    error = raises(keepward.ConnectionFailed, keepward.Client(base_url="http://127.0.0.1:1", max_retries=0).health.get)
-    assert "refused" in error.detail
-    # What is not safe to repeat must not go out on a connection that is gone.
-    fake = Fake(lambda n: (409, {}, problem(409)), idle=0.2)
-    client = keepward.Client(base_url=fake.url, token="x", max_retries=0)
-    for _ in range(4):
-        raises(keepward.Conflict, client.vaults.create, "v")
-        time.sleep(0.4)
-    # A token exchange that somebody else answers is no mistake of the caller's.
-    fake = Fake(lambda n: (200, {"Content-Type": "text/html"}, b"<html>hello</html>"))
-    raises(keepward.ConnectionFailed, keepward.Client(base_url=fake.url, agent_key="ocv_a").agents.me)
-    proxies("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy")
-
-
-def proxies(*names):
-    """Not asked over http; over https for a tunnel, and it sees no more."""
-    seen = []
-    with socket.socket() as proxy:
-        proxy.bind(("127.0.0.1", 0))
-        proxy.listen()
-
-        def answer():
-            while True:
-                try:
-                    connection, _ = proxy.accept()
-                except OSError:
-                    return
-                with connection:
-                    seen.append(connection.recv(65536))
-                    connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-
-        threading.Thread(target=answer, daemon=True).start()
-        given = {name: os.environ.pop(name) for name in list(os.environ) if name.upper().endswith("_PROXY")}
-        for name in names:
-            os.environ[name] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
-        try:
-            raises(keepward.Unauthorized, keepward.Client(base_url=URL, token="secret-token").account.get)
-            away = keepward.Client(base_url="https://vault.example.com", token="secret-token", max_retries=0)
-            raises(keepward.ConnectionFailed, away.account.get)
-        finally:
-            for name in names:
-                del os.environ[name]
-            os.environ.update(given)
-    assert len(seen) == 1 and seen[0].startswith(b"CONNECT vault.example.com:443 "), seen
-    assert b"secret-token" not in seen[0], "a proxy must not see a token"
 
 
 async def one_call():
@@ -396,31 +241,6 @@ async def asyncio_ends_a_call():
         assert all(answer.status == "healthy" for answer in answers)
 
 
-def pages_without_an_end():
-    """Whoever knows nothing of pages answers the same one for ever."""
-    page = json.dumps({"events": [{"id": VAULT, "action": "secret.read", "details": {}}]}).encode()
-    deaf = Fake(lambda _: (200, {"Content-Type": "application/json"}, page))
-    client = keepward.Client(base_url=deaf.url, token="t")
-    found = []
-    try:
-        for event in client.audit.iter_events():
-            found.append(str(event.id))
-    except keepward.ConnectionFailed as error:
-        assert "same page" in error.detail
-        found.append("no end")
-    assert found == [VAULT, "no end"] and len(deaf.requests) == 11
-
-    async def go_through():
-        async with keepward.AsyncClient(base_url=deaf.url, token="t") as client:
-            try:
-                async for event in client.audit.iter_events():
-                    assert str(event.id) == VAULT
-            except keepward.ConnectionFailed:
-                return True
-
-    assert asyncio.run(go_through())
-
-
 def fifty_calls_share_one_token():
     client = keepward.Client(base_url=URL)
     email = f"{uuid.uuid4()}@example.com"
@@ -488,12 +308,10 @@ if __name__ == "__main__":
         what_a_client_is_made_from,
         arguments,
         values_as_they_are,
-        bad_servers,
         closed_and_forked,
         control_c_ends_a_call,
         the_interpreter_ends_as_it_should,
         a_client_that_is_not_made_shows_no_key,
-        pages_without_an_end,
         fifty_calls_share_one_token,
         a_thousand_clients,
     ):

@@ -13,7 +13,7 @@ mod timestamp;
 
 pub use ids::*;
 pub use open::Open;
-pub use path::{PathPattern, SecretPath};
+pub use path::{PATH_LENGTH, PathPattern, SecretPath};
 pub use secret_text::SecretText;
 pub use text::{Email, Name};
 pub use timestamp::Timestamp;

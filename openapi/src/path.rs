@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Longest path and pattern, in characters.
-const MAX_LENGTH: usize = 512;
+pub const PATH_LENGTH: usize = 512;
 
 /// Where a secret is in its vault: segments of ASCII letters, digits, `_` and `-` joined by single slashes, the first and
 /// last character a letter or a digit, at most 512 characters, case-sensitive.
@@ -23,7 +23,7 @@ impl std::str::FromStr for SecretPath {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let ends = [text.bytes().next(), text.bytes().next_back()];
         let ends_well = ends.iter().all(|end| end.is_some_and(|b| b.is_ascii_alphanumeric()));
-        if text.len() <= MAX_LENGTH && ends_well && text.split('/').all(is_segment) {
+        if text.len() <= PATH_LENGTH && ends_well && text.split('/').all(is_segment) {
             Ok(Self(text.to_owned()))
         } else {
             Err(Invalid(
@@ -92,7 +92,7 @@ impl std::str::FromStr for PathPattern {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let fits = |segment: &str| segment == "*" || segment == "**" || is_segment(segment);
-        if !text.is_empty() && text.len() <= MAX_LENGTH && text.split('/').all(fits) {
+        if !text.is_empty() && text.len() <= PATH_LENGTH && text.split('/').all(fits) {
             Ok(Self(text.to_owned()))
         } else {
             Err(Invalid(

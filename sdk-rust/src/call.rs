@@ -32,12 +32,15 @@ impl<Answer> Call<'_, Answer> {
     /// Sends it and waits for the answer, on the thread that calls this.
     ///
     /// # Errors
-    /// As when it is awaited, and [`Error::Configuration`] within an asynchronous runtime, which it would stop.
+    /// As when it is awaited, and [`Error::Configuration`] within an asynchronous runtime, which it would stop. A thread of
+    /// one that may wait, as in `spawn_blocking`, gives the call to the runtime: `Handle::current().block_on(call)`.
     pub fn wait(self) -> Result<Answer> {
         // One for all clients: it owns their idle connections.
         static RUNTIME: std::sync::OnceLock<std::io::Result<tokio::runtime::Runtime>> = std::sync::OnceLock::new();
         if tokio::runtime::Handle::try_current().is_ok() {
-            return Err(Error::Configuration("await a call within an asynchronous runtime".to_owned()));
+            let text =
+                "await a call within an asynchronous runtime, or give it to `Handle::block_on` where that may wait";
+            return Err(Error::Configuration(text.to_owned()));
         }
         let runtime =
             RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build()).as_ref();

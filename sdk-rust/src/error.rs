@@ -1,7 +1,7 @@
 //! The one error of the SDK.
 
 use progenitor_client::Error as Raw;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -77,6 +77,16 @@ impl Error {
         Some(cause.to_string())
     }
 
+    /// 401: no credential, or one that is not good any more.
+    pub fn is_unauthorized(&self) -> bool {
+        self.status() == Some(401)
+    }
+
+    /// 402: what it costs was not paid.
+    pub fn is_payment_required(&self) -> bool {
+        self.status() == Some(402)
+    }
+
     /// 404: no such thing within what the caller may see.
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(404)
@@ -87,9 +97,19 @@ impl Error {
         self.status() == Some(403)
     }
 
+    /// 409: a name that is taken, or a state that is against it.
+    pub fn is_conflict(&self) -> bool {
+        self.status() == Some(409)
+    }
+
     /// 410: expired, deleted or used up.
     pub fn is_gone(&self) -> bool {
         self.status() == Some(410)
+    }
+
+    /// 429: too many; [`ApiError::retry_after`] says when to come again.
+    pub fn is_rate_limited(&self) -> bool {
+        self.status() == Some(429)
     }
 }
 
@@ -139,16 +159,6 @@ impl From<std::convert::Infallible> for Error {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    title: Option<String>,
-    detail: Option<String>,
-    fields: BTreeMap<String, String>,
-}
-
 /// Longest body of an error that is read.
 const MAX_PROBLEM: usize = 64 * 1024;
 
@@ -171,14 +181,17 @@ async fn from_response(mut response: reqwest::Response) -> Error {
         }
         body.extend_from_slice(&chunk);
     }
-    let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
-    let title = problem.title.or_else(|| status.canonical_reason().map(str::to_owned)).unwrap_or_default();
+    // Member by member: one that a newer server writes in another form takes no other along.
+    let problem: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |name: &str| problem.get(name)?.as_str().map(str::to_owned);
+    let title = text("title").or_else(|| status.canonical_reason().map(str::to_owned)).unwrap_or_default();
+    let fields = problem.get("fields").and_then(Value::as_object).into_iter().flatten();
     Error::Api(Box::new(ApiError {
         status: status.as_u16(),
-        kind: problem.kind.unwrap_or_else(|| "about:blank".to_owned()),
-        detail: problem.detail.unwrap_or_else(|| "The answer has no detail.".to_owned()),
+        kind: text("type").unwrap_or_else(|| "about:blank".to_owned()),
+        detail: text("detail").unwrap_or_else(|| "The answer has no detail.".to_owned()),
         title,
-        fields: problem.fields,
+        fields: fields.filter_map(|(name, rule)| Some((name.clone(), rule.as_str()?.to_owned()))).collect(),
         request_id,
         retry_after,
     }))

@@ -16,8 +16,8 @@
 //! `Client::builder()` takes both by hand.
 //!
 //! Tokens are fetched once for all tasks that share a client and renewed 60 seconds early. What is safe to repeat (GET, and
-//! what never left this machine) is repeated with jitter, as long as the server says where it says so; a read of a secret,
-//! whose answer may be one of few, only where it was surely refused. Secret values are [`SecretText`]: they do not print.
+//! what never left this machine) is repeated with jitter, as long as the server says where it says so; a change, or a read
+//! of a secret, whose answer may be one of few, only where it was surely refused. Secret values are [`SecretText`]: they do not print.
 //! Clones of a [`Client`] share connections and tokens.
 //!
 //! With the feature `blocking` every call has `wait()`, for programs without an asynchronous runtime.

@@ -112,8 +112,8 @@ impl ClientHooks<Arc<Transport>> for Generated {
                 && let Some(refused) = sent.as_ref().and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
             {
                 transport.tokens.forget(refused).await;
-                // Whoever comes with another token was not heard yet.
-                if safety == Safety::Never || has_new_token || transport.authorize(self, &mut again).await.is_err() {
+                // Whoever comes with another token was not heard yet, whatever they ask for.
+                if has_new_token || transport.authorize(self, &mut again).await.is_err() {
                     return outcome;
                 }
                 has_new_token = true;
@@ -134,21 +134,15 @@ impl ClientHooks<Arc<Transport>> for Generated {
 enum Safety {
     /// It changes nothing, or what it makes is not missed: another token.
     Always,
-    /// Each answer may be one of few that are left, and is spent even if nobody gets it: only where it was surely refused.
-    /// A 503 is no such word: the server says it, too, where it does not know what became of a commit.
+    /// It changes something, or its answer may be one of few that are left, spent even if nobody gets it: only where it was
+    /// surely refused. A 503 is no such word: the server says it, too, where it does not know what became of a commit.
     Refused,
-    Never,
 }
 
 impl Safety {
     fn of(operation: &str, method: &Method) -> Self {
-        if keepward_api::COUNTED.contains(&operation) {
-            Self::Refused
-        } else if method == Method::GET || keepward_api::REPEATED.contains(&operation) {
-            Self::Always
-        } else {
-            Self::Never
-        }
+        let is_free = method == Method::GET && !keepward_api::COUNTED.contains(&operation);
+        if is_free || keepward_api::REPEATED.contains(&operation) { Self::Always } else { Self::Refused }
     }
 }
 
@@ -186,7 +180,7 @@ fn pause_before_retry(outcome: &reqwest::Result<Response>, safety: Safety, tries
         Err(error) if safety == Safety::Always && !is_too_long(error) => Some(jitter(backoff)),
         Ok(response) => {
             let may = match response.status().as_u16() {
-                429 => safety != Safety::Never,
+                429 => true,
                 502..=504 => safety == Safety::Always,
                 _ => false,
             };

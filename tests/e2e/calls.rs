@@ -21,6 +21,12 @@ fn every_operation_is_called_with_everything() {
         };
         strangers.remove(&operation.id);
         let given: BTreeSet<String> = call["with"].as_object().unwrap().keys().cloned().collect();
+        // Two arguments that are taken for each other show.
+        let values: Vec<String> =
+            call["with"].as_object().unwrap().values().filter(|v| !v.is_boolean()).map(Value::to_string).collect();
+        if values.iter().collect::<BTreeSet<_>>().len() < values.len() {
+            open.push(format!("{}: two arguments of one value", operation.id));
+        }
         let takes = operation.arguments();
         if given != takes {
             open.push(format!("{}: given {given:?}, takes {takes:?}", operation.id));

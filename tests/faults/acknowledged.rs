@@ -57,12 +57,16 @@ async fn write(client: Client, vault: VaultId, writer: usize, log: PathBuf, stop
     let (mut reads, mut ended) = (open(&log.with_extension("reads")), open(&log.with_extension("ended")));
     let (mut log, path) = (open(&log), format!("writer/{writer}"));
     while !stopped.load(Ordering::Relaxed) {
-        match client.secrets().put(vault, path.as_str(), format!("value-{writer}")).await {
+        // Of each write another one, so that a version with the value of another write shows.
+        let value = uuid::Uuid::new_v4().to_string();
+        match client.secrets().put(vault, path.as_str(), value.as_str()).await {
             Ok(written) => {
-                writeln!(log, "{} {} {}", path, written.id, written.version).unwrap();
+                writeln!(log, "{} {} {} {}", path, written.id, written.version, value).unwrap();
                 log.sync_data().unwrap();
                 // An answer that shows a value promises that its event stands.
                 if let Ok(read) = client.secrets().get(vault, path.as_str()).await {
+                    let is_it = read.version == written.version && read.value.expose() == value;
+                    assert!(is_it || read.version > written.version, "{path}: version {}", read.version);
                     writeln!(reads, "{}", read.id).unwrap();
                     reads.sync_data().unwrap();
                 }
@@ -97,34 +101,39 @@ pub async fn wait_for_more(folder: &Path, than: usize, more: usize, log: impl Fn
     }
 }
 
+/// How many writes were acknowledged so far, to each writer.
+pub fn counts(folder: &Path) -> Vec<usize> {
+    let log = |n: usize| std::fs::read_to_string(folder.join(format!("log-{n}"))).unwrap_or_default();
+    (0..WRITERS).map(|n| log(n).lines().count()).collect()
+}
+
 /// How many writes were acknowledged so far.
 pub fn count(folder: &Path) -> usize {
-    (0..WRITERS)
-        .map(|n| std::fs::read_to_string(folder.join(format!("log-{n}"))).unwrap_or_default().lines().count())
-        .sum()
+    counts(folder).iter().sum()
 }
 
 /// Everything that was acknowledged is there, with as many events as there are versions, and one for each read that was
 /// answered; no version was given twice; what was deleted is gone.
 pub async fn judge(client: &Client, vault: VaultId, folder: &Path) {
-    let mut newest: BTreeMap<(String, String), i32> = BTreeMap::new();
+    let mut newest: BTreeMap<(String, String), (i32, String)> = BTreeMap::new();
     for n in 0..WRITERS {
         let text = std::fs::read_to_string(folder.join(format!("log-{n}"))).unwrap_or_default();
         let mut last = 0;
         for line in text.lines() {
-            let [path, id, version] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let [path, id, version, value] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
             let version: i32 = version.parse().unwrap();
             assert!(version > last, "{path}: version {version} after {last}");
             last = version;
-            newest.insert((path.to_owned(), id.to_owned()), version);
+            newest.insert((path.to_owned(), id.to_owned()), (version, value.to_owned()));
         }
     }
-    for ((path, id), version) in newest {
+    for ((path, id), (version, value)) in newest {
         let secret = client.secrets().get(vault, path.as_str()).await.unwrap();
         assert_eq!(secret.id.to_string(), id);
         assert!(secret.version >= version, "{path}: {} is there, {version} was acknowledged", secret.version);
+        // A later version is of a write whose answer was lost.
+        assert_eq!(secret.value.expose() == value, secret.version == version, "{path}: version {version}");
         let writer = path.rsplit('/').next().unwrap();
-        assert_eq!(secret.value.expose(), format!("value-{writer}"));
         assert_eq!(count_events(client, &id, "secret.write").await, secret.version, "{path}");
         let reads = std::fs::read_to_string(folder.join(format!("log-{writer}.reads"))).unwrap();
         let reads = reads.lines().filter(|line| *line == id).count();

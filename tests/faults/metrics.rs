@@ -1,5 +1,6 @@
 //! What Prometheus reads, and the dashboard that asks it.
 
+use keepward::types::PolicyPermission;
 use keepward_tests::{Http, Organisation, OwnServer};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -17,7 +18,8 @@ fn value(text: &str, series: &str) -> f64 {
 #[tokio::test]
 async fn requests_commits_and_lookups_are_measured_and_no_label_holds_what_a_client_sent() {
     let folder = tempfile::tempdir().unwrap();
-    let server = OwnServer::start(folder.path(), &[("KEEPWARD_METRICS_LISTEN", "127.0.0.1:0")]);
+    let settings = [("KEEPWARD_METRICS_LISTEN", "127.0.0.1:0"), ("KEEPWARD_LOG", "trace")];
+    let server = OwnServer::start(folder.path(), &settings);
     let organisation = Organisation::on(&server.url).await;
     let vault = organisation.vault().await;
     organisation.owner.secrets().put(vault, "MARKER/path", "MARKER-value").await.unwrap();
@@ -52,23 +54,33 @@ async fn requests_commits_and_lookups_are_measured_and_no_label_holds_what_a_cli
     assert!(value(text, "process_open_fds") > 5.0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((now - 600.0..=now).contains(&value(text, "process_start_time_seconds")));
-    // A read by token, or by a key as it is, is one statement and one unit each.
+    let ids = [vault.to_string(), organisation.id.to_string(), organisation.owner_id.to_string()];
+    assert!(!ids.iter().any(|id| text.contains(id)), "a label of which there is no end: {text}");
+    // A read by token, by a key as it is, or by an agent under a policy, is one statement and one unit each.
     let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+    let (agent, agent_key) = organisation.agent().await;
+    organisation.grant(vault, "MARKER/**", agent, &[PolicyPermission::Read]).await;
+    let body = serde_json::json!({"api_key": agent_key.expose()});
+    let token = organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await.json();
+    let agent_token = token["access_token"].as_str().unwrap();
     let secret = format!("/v1/vaults/{vault}/secrets/MARKER/path");
     let counts = async || {
         let text = metrics.send("GET", "/metrics", None, None).await.text;
         let of = |name: &str| value(&text, name);
         let statements = of("keepward_lookup_asks_sum") + of("keepward_query_duration_seconds_count");
-        (statements, of("keepward_commit_units_sum"))
+        // What the log says of statements about secrets: no counter of ours.
+        let logged =
+            server.log().lines().filter(|line| line.contains("db.statement") && line.contains("secret_version"));
+        (statements, of("keepward_commit_units_sum"), logged.count())
     };
-    for bearer in [organisation.owner_token.as_str(), key.expose()] {
+    for bearer in [organisation.owner_token.as_str(), key.expose(), agent_token] {
         assert_eq!(organisation.http.get(&secret, bearer).await.status, 200);
         let before = counts().await;
         for _ in 0..5 {
             assert_eq!(organisation.http.get(&secret, bearer).await.status, 200);
         }
         let after = counts().await;
-        assert_eq!((after.0 - before.0, after.1 - before.1), (5.0, 5.0));
+        assert_eq!((after.0 - before.0, after.1 - before.1, after.2 - before.2), (5.0, 5.0, 5));
     }
     // They are answered nowhere else.
     assert_eq!(organisation.http.send("GET", "/metrics", None, None).await.status, 404);

@@ -1,6 +1,7 @@
 //! PostgreSQL that is unsafe, foreign, stopped, killed or failed over; and several servers on one.
 
 use crate::acknowledged::{self, Writers, kills, random};
+use futures_util::future::join_all;
 use keepward::types::PolicyPermission::Read;
 use keepward::{SecretText, VaultId};
 use keepward_tests::{Cluster, Durability, Front, Http, Organisation, OwnServer, Paused, builder, is_postgres};
@@ -214,10 +215,18 @@ async fn servers_that_start_at_once_on_an_empty_database_all_come_up() {
         let output = started.await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    let servers: Vec<_> = (0..2).map(|_| start(&url, folder.path(), &[]).unwrap()).collect();
+    let starts: Vec<_> = (0..3)
+        .map(|_| {
+            let (url, folder) = (url.clone(), folder.path().to_owned());
+            tokio::task::spawn_blocking(move || start(&url, &folder, &[]).unwrap())
+        })
+        .collect();
+    let servers: Vec<_> = join_all(starts).await.into_iter().map(Result::unwrap).collect();
     let organisation = Organisation::on(&servers[0].url).await;
-    let there = keepward_tests::client(&servers[1].url, &organisation.owner_token);
-    assert_eq!(there.account().get().await.unwrap().id, Some(organisation.owner_id));
+    for server in &servers {
+        let there = keepward_tests::client(&server.url, &organisation.owner_token);
+        assert_eq!(there.account().get().await.unwrap().id, Some(organisation.owner_id));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -360,35 +369,95 @@ async fn wait_for_standby(primary: &Cluster) {
     }
 }
 
+/// A server on a primary that has a synchronous standby, both behind one address.
+struct Replicated {
+    primary: Cluster,
+    standby: Cluster,
+    front: Front,
+    url: String,
+    folder: TempDir,
+    server: OwnServer,
+    organisation: Organisation,
+    vault: VaultId,
+    key: SecretText,
+}
+
+impl Replicated {
+    async fn set() -> Self {
+        let primary = Cluster::start(Durability::Full);
+        primary.create("app");
+        let standby = Cluster::standby_of(&primary);
+        let front = Front::start(vec![primary.address()]);
+        let url = format!("postgres://app@{}/app", front.address);
+        let folder = tempfile::tempdir().unwrap();
+        let server = start(&url, &folder.path().join("data"), &[]).unwrap();
+        let organisation = Organisation::on(&server.url).await;
+        let vault = organisation.vault().await;
+        let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
+        wait_for_standby(&primary).await;
+        Self { primary, standby, front, url, folder, server, organisation, vault, key }
+    }
+
+    fn fail_over(&self) {
+        self.standby.promote();
+        self.front.turn_to(vec![self.standby.address()]);
+    }
+}
+
+/// How long after its new primary is there a server may need.
+const FAILOVER: Duration = Duration::from_secs(10);
+
 async fn fail_over(fail: impl FnOnce(&Cluster) -> Option<Paused>) {
-    let primary = Cluster::start(Durability::Full);
-    primary.create("app");
-    let standby = Cluster::standby_of(&primary);
-    let front = Front::start(vec![primary.address()]);
-    let url = format!("postgres://app@{}/app", front.address);
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let server = start(&url, &data, &[]).unwrap();
-    let organisation = Organisation::on(&server.url).await;
-    let vault = organisation.vault().await;
-    let key = organisation.owner.api_keys().create("k").await.unwrap().api_key.unwrap();
-    wait_for_standby(&primary).await;
-    let writers = Writers::start(&[&server.url], &key, vault, folder.path());
-    acknowledged::wait_for_more(folder.path(), 0, 20, || server.log()).await;
-    let _paused = fail(&primary);
-    wait_for_health(&server.url, "degraded").await;
-    let failed = acknowledged::count(folder.path());
-    standby.promote();
-    front.turn_to(vec![standby.address()]);
-    // Answers again by itself, within ten seconds of the new primary.
-    let bound = Instant::now() + Duration::from_secs(10);
-    while acknowledged::count(folder.path()) < failed + 10 {
-        assert!(Instant::now() < bound, "no write is acknowledged after the failover: {}", server.log());
+    let scene = Replicated::set().await;
+    let (server, folder) = (&scene.server, scene.folder.path());
+    let writers = Writers::start(&[&server.url], &scene.key, scene.vault, folder);
+    acknowledged::wait_for_more(folder, 0, 20, || server.log()).await;
+    let _paused = fail(&scene.primary);
+    scene.fail_over();
+    // Answers again by itself, and everybody.
+    let (bound, failed) = (Instant::now() + FAILOVER, acknowledged::counts(folder));
+    let goes_on = |now: Vec<usize>| now.iter().zip(&failed).all(|(now, failed)| *now > failed + 2);
+    while !goes_on(acknowledged::counts(folder)) {
+        assert!(Instant::now() < bound, "not every writer goes on after the failover: {}", server.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     writers.stop().await;
-    acknowledged::judge(&builder(&server.url).token(key).build().unwrap(), vault, folder.path()).await;
-    verify(&data, &url);
+    acknowledged::judge(&builder(&server.url).token(scene.key.clone()).build().unwrap(), scene.vault, folder).await;
+    verify(&folder.join("data"), &scene.url);
+}
+
+/// Connections that nobody used while the primary hung lead to it still: nothing may wait for it, nor believe it when it is
+/// back and does not know that it is no primary any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quiet_server_forgets_a_primary_that_hangs() {
+    if !is_postgres() {
+        return; // SQLite has no standby.
+    }
+    let scene = Replicated::set().await;
+    let (server, vault) = (&scene.server, scene.vault);
+    let client = builder(&server.url).token(scene.key.clone()).max_retries(0).timeout(FAILOVER).build().unwrap();
+    client.secrets().put(vault, "a", "v").await.unwrap();
+    let reads = || join_all((0..40).map(|_| async { client.secrets().get(vault, "a").await }));
+    // Every connection that there can be is made.
+    assert!(reads().await.iter().all(Result::is_ok));
+    let paused = scene.primary.pause();
+    scene.fail_over();
+    let bound = Instant::now() + FAILOVER;
+    while !server.log().contains("the database answers again") {
+        assert!(Instant::now() < bound, "the new primary is not found: {}", server.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    client.secrets().put(vault, "b", "v").await.unwrap();
+    for read in reads().await {
+        read.unwrap();
+    }
+    // The key ends on the new primary; the old one, which is back, has it still.
+    let keys = scene.organisation.owner.api_keys().list().await.unwrap().keys;
+    scene.organisation.owner.api_keys().delete(keys[0].id.unwrap()).await.unwrap();
+    drop(paused);
+    for read in reads().await {
+        assert_eq!(read.unwrap_err().status(), Some(401));
+    }
 }
 
 /// A server that is frozen in the middle of its work, locks and all, keeps another one waiting and no more.
@@ -407,7 +476,7 @@ async fn a_frozen_server_does_not_stop_the_other() {
         let frozen = Paused::process(servers[0].pid());
         // What the other's writers write, too: their secrets may be locked.
         for n in 0..4 {
-            other.secrets().put(scene.vault, format!("writer/{n}").as_str(), format!("value-{n}")).await.unwrap();
+            other.secrets().put(scene.vault, format!("writer/{n}").as_str(), "other's").await.unwrap();
         }
         drop(frozen);
     }

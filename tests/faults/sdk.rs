@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server that gives scripted answers, the last one for ever, and remembers what it was sent.
 struct Script {
@@ -68,6 +68,54 @@ async fn a_get_is_repeated_and_a_put_is_not() {
     let vault = keepward::VaultId(uuid::Uuid::nil());
     let error = script.client().secrets().put(vault, "a", "v").await.unwrap_err();
     assert_eq!((error.status(), script.asked()), (Some(503), 1), "the status is HTTP's, not the body's");
+}
+
+/// What a client is told of them holds; the defaults would take another time, or number of tries.
+#[tokio::test]
+async fn retries_and_time_outs() {
+    let client = |url: &str| Client::builder().base_url(url).token("t");
+    for retries in [0, 2] {
+        let script = Script::run(&[&busy()]);
+        let client = client(&script.url).max_retries(retries).build().unwrap();
+        assert_eq!(client.vaults().list().await.unwrap_err().status(), Some(503));
+        assert_eq!(script.asked(), retries as usize + 1);
+    }
+    let limited = |seconds: u32| answer("429 Too Many Requests", &format!("Retry-After: {seconds}\r\n"), "{}");
+    let script = Script::run(&[&limited(1), &answer("409 Conflict", "", "{}")]);
+    let begun = Instant::now();
+    // A change that was refused goes out again.
+    let error = client(&script.url).build().unwrap().vaults().create("v").await.unwrap_err();
+    assert!(error.is_conflict() && script.asked() == 2 && begun.elapsed() >= Duration::from_secs(1), "{error}");
+    let script = Script::run(&[&limited(61)]);
+    let error = client(&script.url).build().unwrap().vaults().list().await.unwrap_err();
+    assert!(error.is_rate_limited() && script.asked() == 1, "longer than a minute a caller would rather know");
+
+    let short = Duration::from_millis(300);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let begun = Instant::now();
+    let error = client(&url).timeout(short).max_retries(0).build().unwrap().vaults().list().await.unwrap_err();
+    assert!(matches!(error, Error::Timeout), "{error}");
+    assert!((short..Duration::from_secs(15)).contains(&begun.elapsed()));
+    // Nobody is at this address (RFC 5737): who comes is not even told no, or at once.
+    let begun = Instant::now();
+    let client = client("http://192.0.2.1").connect_timeout(short).max_retries(0).build().unwrap();
+    assert!(matches!(client.vaults().list().await, Err(Error::Connection { sent: false, .. })));
+    assert!(begun.elapsed() < Duration::from_secs(4));
+}
+
+/// A member that a newer server writes in another form takes no other along.
+#[tokio::test]
+async fn the_problem_of_a_newer_server_is_read_as_far_as_it_is_known() {
+    for (more, fields) in
+        [(r#""fields":null,"type":7"#, vec![]), (r#""fields":{"a":["x"],"b":"wrong"},"more":{}"#, vec![("b", "wrong")])]
+    {
+        let script = Script::run(&[&answer("400 Bad Request", "", &format!(r#"{{"title":"t","detail":"d",{more}}}"#))]);
+        let Err(Error::Api(error)) = script.client().vaults().list().await else { panic!("{more}") };
+        assert_eq!((error.kind.as_str(), error.title.as_str(), error.detail.as_str()), ("about:blank", "t", "d"));
+        let found: Vec<_> = error.fields.iter().map(|(name, rule)| (name.as_str(), rule.as_str())).collect();
+        assert_eq!(found, fields);
+    }
 }
 
 /// Whoever knows nothing of pages answers the same one for ever.
@@ -303,11 +351,10 @@ async fn a_client_goes_on_after_its_token_was_revoked() {
     let agent = organisation.as_agent(&key);
     agent.agents().me().await.unwrap();
     agent.auth().revoke().await.unwrap();
-    // A read has another token fetched; what may change something is not sent twice.
+    // Another token is fetched, for what changes something, too: with the old one it was refused.
     agent.agents().me().await.unwrap();
     agent.auth().revoke().await.unwrap();
     let vault = organisation.vault().await;
-    assert_eq!(agent.secrets().put(vault, "a", "v").await.unwrap_err().status(), Some(401));
     assert_eq!(agent.secrets().put(vault, "a", "v").await.unwrap_err().status(), Some(403));
 }
 
@@ -416,4 +463,9 @@ fn a_call_can_be_waited_for_without_a_runtime() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let within = runtime.block_on(async { human.account().get().wait() });
     assert!(matches!(within, Err(keepward::Error::Configuration(_))), "it would stop the runtime");
+    // A thread of its that may wait does as its documentation says.
+    let waits = runtime.block_on(tokio::task::spawn_blocking(move || {
+        tokio::runtime::Handle::current().block_on(human.account().get()).map(|account| account.id)
+    }));
+    assert!(waits.unwrap().unwrap().is_some());
 }

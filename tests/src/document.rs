@@ -63,8 +63,7 @@ impl Operation {
 
     /// The names of what an SDK's method takes.
     pub fn arguments(&self) -> BTreeSet<String> {
-        let parameters =
-            self.parameters().map(|known| known["name"].as_str().unwrap().replace('-', "_").to_lowercase());
+        let parameters = self.parameters().map(|known| argument(known["name"].as_str().unwrap()));
         let fields = match self.request_schema() {
             Some(_) if self.node["x-raw-body"] == true => vec!["body".to_owned()],
             Some(schema) => {
@@ -102,24 +101,48 @@ impl Operation {
         if rest.next().is_none() { Some(variables) } else { None }
     }
 
+    /// The text of one of its parameters in a request.
+    fn parameter(&self, parameter: &Value, request: &Sent) -> Option<String> {
+        let name = parameter["name"].as_str()?;
+        match parameter["in"].as_str() {
+            Some("path") => self.matches(request.path())?.into_iter().find(|(known, _)| *known == name).map(|(_, v)| v),
+            Some("query") => request.query().into_iter().find(|(known, _)| known == name).map(|(_, value)| value),
+            _ => request.header(name),
+        }
+    }
+
+    /// Where a request differs from the arguments that an SDK was given for it.
+    pub fn differences(&self, given: &Value, request: &Sent) -> Vec<String> {
+        let mut brought = Map::new();
+        for parameter in self.parameters() {
+            let name = argument(parameter["name"].as_str().unwrap());
+            brought.extend(self.parameter(parameter, request).map(|text| (name, Value::String(text))));
+        }
+        if self.node["x-raw-body"] == true {
+            brought.insert("body".to_owned(), String::from_utf8_lossy(&request.body).into());
+        } else if let Ok(Value::Object(fields)) = serde_json::from_slice(&request.body) {
+            brought.extend(fields);
+        }
+        let given = given.as_object().unwrap();
+        let names: BTreeSet<&String> = given.keys().chain(brought.keys()).collect();
+        // A parameter is a text whatever it is of.
+        let is_it = |given: &Value, brought: &Value| given == brought || brought.as_str() == Some(&given.to_string());
+        let differs = |name: &&String| match (given.get(*name), brought.get(*name)) {
+            (Some(given), Some(brought)) => !is_it(given, brought),
+            _ => true,
+        };
+        names.into_iter().filter(differs).map(|name| format!("`{name}` is not what was given")).collect()
+    }
+
     /// What is wrong with a request of this operation.
     pub fn faults(&self, request: &Sent) -> Vec<String> {
         let mut faults = Vec::new();
-        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
-        if path.to_ascii_uppercase().contains("%2F") {
+        if request.path().to_ascii_uppercase().contains("%2F") {
             faults.push("a slash that is encoded".to_owned());
         }
-        let variables = self.matches(path).unwrap_or_default();
-        let query: Vec<(String, String)> =
-            reqwest::Url::parse(&format!("http://x/?{query}")).unwrap().query_pairs().into_owned().collect();
         for parameter in self.parameters() {
             let name = parameter["name"].as_str().unwrap();
-            let given = match parameter["in"].as_str() {
-                Some("path") => variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()),
-                Some("query") => query.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()),
-                _ => request.header(name),
-            };
-            match given {
+            match self.parameter(parameter, request) {
                 Some(text) if !takes(&parameter["schema"], &text) => {
                     faults.push(format!("`{name}` is not of its schema"))
                 }
@@ -128,6 +151,7 @@ impl Operation {
             }
         }
         let known = |name: &str| self.parameters().any(|known| known["in"] == "query" && known["name"] == name);
+        let query = request.query();
         faults.extend(
             query.iter().filter(|(name, _)| !known(name)).map(|(name, _)| format!("`{name}` is not asked for")),
         );
@@ -171,6 +195,11 @@ impl Operation {
     }
 }
 
+/// What an SDK calls a parameter.
+fn argument(name: &str) -> String {
+    name.replace('-', "_").to_lowercase()
+}
+
 /// A request, as it came over the wire.
 pub struct Sent {
     pub method: String,
@@ -181,6 +210,15 @@ pub struct Sent {
 }
 
 impl Sent {
+    fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    fn query(&self) -> Vec<(String, String)> {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        reqwest::Url::parse(&format!("http://x/?{query}")).unwrap().query_pairs().into_owned().collect()
+    }
+
     /// The value of a header, named in lower case or not.
     pub fn header(&self, name: &str) -> Option<String> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -190,8 +228,7 @@ impl Sent {
     /// The operation that it is for.
     pub fn operation(&self) -> Option<&'static Operation> {
         static ALL: LazyLock<Vec<Operation>> = LazyLock::new(operations);
-        let path = self.target.split('?').next().unwrap_or_default();
-        let fits = ALL.iter().filter(|known| known.method == self.method && known.matches(path).is_some());
+        let fits = ALL.iter().filter(|known| known.method == self.method && known.matches(self.path()).is_some());
         // What is spelled out goes before a variable.
         fits.min_by_key(|known| known.path.matches('{').count())
     }

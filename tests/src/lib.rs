@@ -20,6 +20,6 @@ pub use front::Front;
 pub use mirror::{CALLS, Mirror};
 pub use mount::Mount;
 pub use organisation::{Organisation, PASSWORD, builder, client};
-pub use plans::{LOG_PLANS, postgres_scans, sqlite_scans};
+pub use plans::{LOG_PLANS, postgres_plans, postgres_scans, sqlite_scans};
 pub use raw::{Answer, Http, RawConnection};
 pub use server::{OwnServer, SharedServer, binary, command, database_url, is_pair, is_postgres, make_template, shared};

@@ -31,7 +31,7 @@ pub async fn sqlite_scans(data_dir: &Path, statements: &BTreeSet<String>) -> BTr
             let is_whole = step.starts_with("SCAN ") || step.contains(" USING AUTOMATIC ");
             let Some(table) = step.split(' ').nth(1).filter(|_| is_whole) else { continue };
             // Of values that the statement itself brings, not of a table.
-            let is_brought = ["k", "range", "v", "CONSTANT", "(subquery"].contains(&table)
+            let is_brought = ["k", "range", "v", "one", "CONSTANT", "(subquery"].contains(&table)
                 || step.ends_with("-ROW VALUES CLAUSE")
                 || step.ends_with("CONSTANT ROWS");
             if !is_brought && !WHOLE.contains(&table) {
@@ -40,6 +40,11 @@ pub async fn sqlite_scans(data_dir: &Path, statements: &BTreeSet<String>) -> BTr
         }
     }
     found
+}
+
+/// How many plans of the server's statements are in PostgreSQL's log.
+pub fn postgres_plans(log: &str) -> usize {
+    log.lines().filter(|line| line.starts_with(SERVER) && line.ends_with("plan:")).count()
 }
 
 /// What PostgreSQL read whole, from its log: scans of tables, and of indexes without a condition.

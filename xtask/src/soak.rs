@@ -192,9 +192,11 @@ fn load(binary: &Path, stage: &str, duration: Duration) -> Result<Value> {
     }
     let answers: Value = serde_json::from_slice(&output.stdout)?;
     println!("{answers}");
+    let left = value(&server.metrics()?, "keepward_http_requests_in_work");
+    ensure!(left == 0.0, "{left} requests are in work, and nobody waits for them");
     let third = samples.len() / 3;
     ensure!(third > 0, "nothing was measured");
-    // In the first third caches fill: SQLite's hold 16 MB for each connection.
+    // In the first third caches fill.
     let (before, steady) = samples[third..].split_at(third);
     let tenths = |figure: f64| (figure * 10.0).round() / 10.0;
     let slope = tenths(slope(steady) * 3600.0);

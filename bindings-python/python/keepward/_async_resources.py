@@ -315,7 +315,7 @@ class AsyncDevices:
 
     async def code(
         self,
-        client_id: str,
+        client_id: uuid.UUID | str,
     ) -> models.DeviceCodeResponse:
         """Begins the login of a device with a code that a human approves elsewhere.
 
@@ -709,7 +709,7 @@ class AsyncPolicies:
         vault_id: uuid.UUID | str,
         secret_path_pattern: str,
         principal_type: PrincipalType,
-        principal_id: str,
+        principal_id: uuid.UUID | str,
         permissions: Sequence[PolicyPermission],
         *,
         conditions: Mapping[str, Any] | None = None,
@@ -829,7 +829,7 @@ class AsyncAgents:
         vault_ids: Sequence[uuid.UUID | str] | None = None,
         client_cert_fingerprint: str | None = None,
         oidc_issuer: str | None = None,
-        oidc_client_id: str | None = None,
+        oidc_client_id: uuid.UUID | str | None = None,
     ) -> models.AgentCreatedResponse:
         """Registers an agent of the organisation.
 
@@ -1223,7 +1223,7 @@ class AsyncShares:
         recipient_type: RecipientType,
         expires_at: datetime.datetime,
         *,
-        recipient_id: str | None = None,
+        recipient_id: uuid.UUID | str | None = None,
         email: str | None = None,
         permissions: Sequence[str] | None = None,
         max_access_count: int | None = None,
@@ -1598,8 +1598,8 @@ class AsyncAudit:
     async def events(
         self,
         *,
-        resource_id: str | None = None,
-        actor_id: str | None = None,
+        resource_id: uuid.UUID | str | None = None,
+        actor_id: uuid.UUID | str | None = None,
         action: str | None = None,
         from_: datetime.datetime | None = None,
         to: datetime.datetime | None = None,
@@ -1627,8 +1627,8 @@ class AsyncAudit:
     def iter_events(
         self,
         *,
-        resource_id: str | None = None,
-        actor_id: str | None = None,
+        resource_id: uuid.UUID | str | None = None,
+        actor_id: uuid.UUID | str | None = None,
         action: str | None = None,
         from_: datetime.datetime | None = None,
         to: datetime.datetime | None = None,

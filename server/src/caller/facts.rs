@@ -124,7 +124,7 @@ pub mod lookup {
     use crate::caller::rows::{Rows, Shape};
     use crate::store::entity::agent;
     use crate::store::{Lock, SqlValue as Value};
-    use keepward_api::{AgentId, SecretPath, VaultId};
+    use keepward_api::{AgentId, PATH_LENGTH, SecretPath, VaultId};
     use serde_json::{Map, json};
     use uuid::Uuid;
 
@@ -150,10 +150,16 @@ pub mod lookup {
     /// The principal alone.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub struct Nothing;
-    /// A vault, and all of the principal's policies in it.
+    /// A vault, and one of the principal's live policies in it, if there are any.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub struct Vault {
         pub vault_id: VaultId,
+    }
+    /// The same, and the principal's policies that can match a path which begins with the prefix.
+    #[derive(Clone, PartialEq, Eq)]
+    pub struct Listing {
+        pub vault_id: VaultId,
+        pub prefix: Option<String>,
     }
     /// A path: its vault, the policies that can match it, the secret and its newest version.
     #[derive(Clone, PartialEq, Eq)]
@@ -224,6 +230,63 @@ pub mod lookup {
         std::iter::once("").chain(inner).chain(std::iter::once(path)).collect()
     }
 
+    /// Whether a path can begin with it.
+    fn can_begin(prefix: &str) -> bool {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/');
+        prefix.len() <= PATH_LENGTH && prefix.bytes().all(fits)
+    }
+
+    /// The least text that is greater than every path and literal prefix which begins with this: what follows its last byte,
+    /// or `z`.
+    pub fn after(prefix: &str) -> String {
+        let mut bytes = prefix.as_bytes().to_vec();
+        let last = bytes.pop().unwrap_or(b'z');
+        bytes.push(last.saturating_add(1));
+        // Of ASCII below DEL, since it can begin a path.
+        String::from_utf8(bytes).unwrap_or_default()
+    }
+
+    impl Listing {
+        /// The range of texts that begin with the prefix, its end excluded; `None` where no path does.
+        pub fn range(&self) -> Option<(&str, String)> {
+            let prefix = self.prefix.as_deref().unwrap_or_default();
+            can_begin(prefix).then(|| (prefix, after(prefix)))
+        }
+
+        /// The literal prefixes before that range which can match a path in it; padded, as those of a path are.
+        fn above(&self) -> Vec<&str> {
+            // No literal prefix: it can't hold this.
+            const NOWHERE: &str = "*";
+            let mut above = self.range().map(|(prefix, _)| prefixes(prefix)).unwrap_or_default();
+            // The last one is the prefix itself.
+            above.pop();
+            above.resize(above.len().next_power_of_two(), NOWHERE);
+            above
+        }
+    }
+
+    impl Lookup for Listing {
+        type Stored = VaultStored;
+        fn shape(&self) -> Shape {
+            Shape::Listing { prefixes: self.above().len() }
+        }
+        fn values(&self) -> Vec<Value> {
+            let (low, high) = self.range().unwrap_or_default();
+            let mut values: Vec<Value> = vec![self.vault_id.0.into(), low.into(), high.into()];
+            values.extend(self.above().into_iter().map(Value::from));
+            values
+        }
+        fn take(&self, rows: &mut Rows) -> VaultStored {
+            VaultStored { vault: rows.vault.take() }
+        }
+        fn locks(&self) -> Vec<Lock> {
+            Vec::new()
+        }
+        fn resource(&self) -> Option<(&'static str, Uuid, Map<String, serde_json::Value>)> {
+            Some(("vault", self.vault_id.0, Map::new()))
+        }
+    }
+
     impl Lookup for Secret {
         type Stored = SecretStored;
         fn shape(&self) -> Shape {
@@ -275,9 +338,34 @@ pub mod lookup {
 
     #[cfg(test)]
     mod tests {
+        use super::*;
+
         #[test]
         fn prefixes_of_a_path() {
-            assert_eq!(super::prefixes("a/b/c"), ["", "a", "a/b", "a/b/c"]);
+            assert_eq!(prefixes("a/b/c"), ["", "a", "a/b", "a/b/c"]);
+        }
+
+        /// A pattern that can match a path which begins with the prefix is in the range or above it.
+        #[test]
+        fn what_a_listing_looks_up() {
+            let listing =
+                |prefix: Option<&str>| Listing { vault_id: VaultId::default(), prefix: prefix.map(str::to_owned) };
+            for (prefix, found, not_found) in [
+                (None, vec!["", "a", "zz", "Z/9", "_"], vec![]),
+                (Some("a"), vec!["", "a", "ab", "a/b", "a-b"], vec!["b", "A", "_"]),
+                (Some("a/b"), vec!["", "a", "a/b", "a/bc", "a/b/c"], vec!["a/a", "a/c", "ab", "b"]),
+                (Some("a/b/"), vec!["", "a", "a/b", "a/b/c"], vec!["a/bc", "a/b-c", "a/b0"]),
+                (Some("a/é"), vec![], vec!["", "a", "a/b"]),
+                (Some("a\0"), vec![], vec!["", "a"]),
+            ] {
+                let listing = listing(prefix);
+                let looks_up = |literal: &str| {
+                    let in_range = listing.range().is_some_and(|(low, high)| low <= literal && literal < high.as_str());
+                    in_range || listing.above().contains(&literal)
+                };
+                assert_eq!(found.iter().find(|literal| !looks_up(literal)), None, "{prefix:?}");
+                assert_eq!(not_found.iter().find(|literal| looks_up(literal)), None, "{prefix:?}");
+            }
         }
     }
 }

@@ -165,6 +165,7 @@ pub mod action {
     pub struct Extend;
     pub struct CreateVault;
     pub struct SeeVault;
+    pub struct ListSecrets;
     pub struct ManageVault;
     pub struct ReadSecret;
     pub struct WriteSecret;
@@ -195,9 +196,9 @@ pub mod action {
     }
 
     macro_rules! on_vault {
-        ($($name:ident => $decide:expr),* $(,)?) => {$(
+        ($($name:ident by $lookup:ident => $decide:expr),* $(,)?) => {$(
             impl Action for $name {
-                type Lookup = lookup::Vault;
+                type Lookup = lookup::$lookup;
                 type Row = vault::Model;
                 fn decide(facts: &Facts, _: &Self::Lookup, now: Timestamp, _: IpAddr) -> Decision {
                     let decide: fn(&Facts, Timestamp) -> Decision = $decide;
@@ -210,8 +211,9 @@ pub mod action {
         )*};
     }
     on_vault! {
-        SeeVault => policy::may_see_vault,
-        ManageVault => |facts, _| policy::may_manage_vault(facts),
+        SeeVault by Vault => policy::may_see_vault,
+        ListSecrets by Listing => policy::may_see_vault,
+        ManageVault by Vault => |facts, _| policy::may_manage_vault(facts),
     }
 
     macro_rules! on_agent {

@@ -38,6 +38,7 @@ pub struct Rows {
 pub enum Shape {
     Nothing,
     Vault,
+    Listing { prefixes: usize },
     Secret { prefixes: usize },
     Agent,
 }
@@ -101,7 +102,7 @@ fn compose(sqlite: bool, proof: Proof, shape: Shape) -> (Union, String) {
     };
     union = match shape {
         Shape::Nothing => union,
-        Shape::Vault => union.with::<vault::Entity>().with::<policy::Entity>(),
+        Shape::Vault | Shape::Listing { .. } => union.with::<vault::Entity>().with::<policy::Entity>(),
         Shape::Secret { .. } => {
             let union = union.with::<vault::Entity>().with::<policy::Entity>();
             union.with::<secret::Entity>().with::<secret_version::Entity>()
@@ -134,9 +135,21 @@ fn compose(sqlite: bool, proof: Proof, shape: Shape) -> (Union, String) {
     let policy_branch = |union: &Union| {
         format!("{}t.vault_id = {at_vault} AND t.principal_id = {principal}", union.branch::<policy::Entity>(POLICY))
     };
+    // One will do, however many there are.
+    let live_branch = |union: &Union, now: usize| {
+        let policies = policy_branch(union);
+        format!("SELECT * FROM ({policies} AND (t.expires_at IS NULL OR t.expires_at > ${now}) LIMIT 1) AS one")
+    };
     match shape {
         Shape::Nothing => {}
-        Shape::Vault => branches.extend([vault_branch(&union), policy_branch(&union)]),
+        Shape::Vault => branches.extend([vault_branch(&union), live_branch(&union, next + 1)]),
+        Shape::Listing { prefixes } => {
+            let (policies, low, high) = (policy_branch(&union), next + 1, next + 2);
+            branches.push(vault_branch(&union));
+            branches.push(format!("{policies} AND t.literal_prefix >= ${low} AND t.literal_prefix < ${high}"));
+            branches.push(format!("{policies} AND t.literal_prefix IN ({})", marks(next + 3, prefixes)));
+            branches.push(live_branch(&union, next + 3 + prefixes));
+        }
         Shape::Secret { prefixes } => {
             let path = format!("${}", next + 1);
             branches.push(vault_branch(&union));
@@ -205,6 +218,9 @@ pub async fn load<L: Lookup>(
     let (proof, mut values) = proof(credential)?;
     let shape = lookup.map_or_else(|| Nothing.shape(), Lookup::shape);
     values.extend(lookup.map(Lookup::values).unwrap_or_default());
+    if matches!(shape, Shape::Vault | Shape::Listing { .. }) {
+        values.push(now.microseconds().into());
+    }
     let backend = connection.get_database_backend();
     let (union, text) = text(backend == DbBackend::Sqlite, proof, shape);
     let results = query_again(connection, || Statement::from_sql_and_values(backend, &*text, values.clone())).await?;

@@ -25,6 +25,8 @@ use uuid::Uuid;
 /// The longest that a body may take to arrive, and the longest pause within it.
 const BODY_TIME: Duration = Duration::from_secs(30);
 const BODY_PAUSE: Duration = Duration::from_secs(10);
+/// How long whoever has read a body waits for a place again.
+const PLACE_TIME: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is read and thrown away, and for how long, so that the answer can be read.
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -78,7 +80,8 @@ impl Place {
     }
 
     async fn come_back(&self) -> Result<()> {
-        let place = Arc::clone(&self.all).acquire_owned().await.map_err(Error::internal)?;
+        let place = tokio::time::timeout(PLACE_TIME, Arc::clone(&self.all).acquire_owned()).await;
+        let place = place.map_err(|_| Error::Unavailable { cause: None })?.map_err(Error::internal)?;
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
         Ok(())
     }

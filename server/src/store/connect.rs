@@ -62,11 +62,17 @@ impl DatabaseUrl {
     }
 }
 
+/// The writer's connection, and how often the database had been away when it was made.
+struct Writer {
+    connection: DatabaseConnection,
+    losses: u64,
+}
+
 /// The open database.
 pub struct Database {
     url: DatabaseUrl,
     /// Absent while it could not be opened again after a failure.
-    writer: RwLock<Option<DatabaseConnection>>,
+    writer: RwLock<Option<Writer>>,
     link: Arc<Link>,
     /// Held as long as the server runs; `None` beside a running server, and where several may run.
     _lock: Option<File>,
@@ -114,6 +120,7 @@ impl Database {
             DatabaseUrl::Sqlite(path) => Link::new(sqlite::connect(path, 3).await?).into(),
             DatabaseUrl::Postgres(url) => Link::watched(postgres::connect_readers(url).await?, url),
         };
+        let writer = Writer { connection: writer, losses: link.losses() };
         Ok(Self { url: url.clone(), writer: RwLock::new(Some(writer)), link, _lock: None })
     }
 
@@ -127,13 +134,23 @@ impl Database {
         Ok(StartLock { connection })
     }
 
-    /// The writer's connection; opened again if the last one was given up.
+    /// The writer's connection; opened again if the last one was given up, or the database has been away since.
     pub(super) async fn writer(&self) -> Result<DatabaseConnection> {
-        if let Some(writer) = &*self.writer.read().await {
-            return Ok(writer.clone());
+        let losses = self.losses();
+        if let Some(writer) = &*self.writer.read().await
+            && writer.losses == losses
+        {
+            return Ok(writer.connection.clone());
         }
+        self.give_up_writer().await;
         let mut writer = self.writer.write().await;
-        Ok(writer.insert(self.url.connect_writer().await.map_err(Error::unavailable)?).clone())
+        let connection = self.url.connect_writer().await.map_err(Error::unavailable)?;
+        Ok(writer.insert(Writer { connection, losses }).connection.clone())
+    }
+
+    /// Changes when the database has been away: connections from before are to be used no more.
+    pub(super) fn losses(&self) -> u64 {
+        self.link.losses()
     }
 
     /// Waits for something that asks the database; `None` when that went away meanwhile.
@@ -146,7 +163,7 @@ impl Database {
     pub(super) async fn give_up_writer(&self) {
         let broken = self.writer.write().await.take();
         if let Some(broken) = broken {
-            close(&broken).await;
+            close(&broken.connection).await;
         }
     }
 
@@ -209,7 +226,7 @@ impl Database {
 
     /// Closes every connection; what was committed is durable already.
     pub async fn close(&self) {
-        let writer = self.writer.write().await.take();
+        let writer = self.writer.write().await.take().map(|writer| writer.connection);
         for connection in [Some(self.readers()), writer].into_iter().flatten() {
             close(&connection).await;
         }

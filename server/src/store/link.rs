@@ -7,6 +7,7 @@ use sea_orm::DatabaseConnection;
 use sqlx::{ConnectOptions, PgConnection};
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -19,12 +20,15 @@ const LOOK: Duration = Duration::from_secs(3);
 pub(super) struct Link {
     readers: RwLock<DatabaseConnection>,
     lost: Notify,
+    /// How often the database has been away. A connection from before leads to what may answer never, or be no primary any
+    /// more.
+    losses: AtomicU64,
 }
 
 impl Link {
     /// Without anybody who looks: a file is always there.
     pub(super) fn new(readers: DatabaseConnection) -> Self {
-        let link = Self { readers: RwLock::new(readers.clone()), lost: Notify::new() };
+        let link = Self { readers: RwLock::new(readers.clone()), lost: Notify::new(), losses: AtomicU64::new(0) };
         link.replace(readers);
         link
     }
@@ -43,6 +47,17 @@ impl Link {
     fn replace(&self, mut readers: DatabaseConnection) {
         readers.set_metric_callback(|query| METRICS.query(query.elapsed));
         *self.readers.write().unwrap_or_else(PoisonError::into_inner) = readers;
+    }
+
+    /// Changes when connections from before are to be used no more.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Acquire)
+    }
+
+    /// Whoever waits has waited in vain, and whoever holds a connection takes another one.
+    fn lose(&self) {
+        self.losses.fetch_add(1, Ordering::AcqRel);
+        self.lost.notify_waiters();
     }
 
     /// Waits for something that asks the database; `None` when that went away meanwhile.
@@ -89,7 +104,7 @@ async fn watch(link: Weak<Link>, url: PostgresUrl) {
                     is_there = false;
                 }
                 // With each look: what was begun since leads nowhere either.
-                link.lost.notify_waiters();
+                link.lose();
             }
         }
         connection = None;

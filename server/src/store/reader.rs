@@ -11,10 +11,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, SqliteConnection};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Opened with the first statement, and again after a failure.
+/// Opened with the first statement, and again after a failure or when the database has been away.
 pub struct Reader {
     database: Arc<Database>,
     connection: Option<Connection>,
+    /// How often the database had been away when the connection was made.
+    losses: u64,
 }
 
 enum Connection {
@@ -42,7 +44,7 @@ macro_rules! bind {
 
 impl Reader {
     pub fn new(database: Arc<Database>) -> Self {
-        Self { database, connection: None }
+        Self { database, connection: None, losses: 0 }
     }
 
     /// Gives its connection up: nobody knows what state it is in.
@@ -56,6 +58,10 @@ impl Reader {
 
     /// Runs a statement that changes nothing; once more, if its connection was lost since its last use.
     pub async fn query(&mut self, text: &Arc<str>, values: &[Value]) -> Result<Vec<QueryResult>> {
+        let losses = self.database.losses();
+        if self.losses != losses {
+            (self.connection, self.losses) = (None, losses);
+        }
         let (is_fresh, begun) = (self.connection.is_none(), Instant::now());
         match self.within_time(text, values).await {
             Err(Error::Unavailable { .. }) if !is_fresh && begun.elapsed() < CONNECT_TIME => {

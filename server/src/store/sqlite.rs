@@ -127,4 +127,19 @@ mod tests {
         let unused = |option: &&String| ["ENABLE_MEMORY_MANAGEMENT", "ENABLE_FTS5"].contains(&option.as_str());
         assert_eq!(options.iter().find(unused), None);
     }
+
+    /// No kill of a process shows what only the loss of the machine would: that a commit waits for the disk.
+    #[tokio::test]
+    async fn a_commit_is_synced_and_what_is_deleted_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = tuned(address(&folder.path().join("a.db")).unwrap()).connect().await.unwrap();
+        let mut ask = async |name: &str| -> String {
+            let text = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            sqlx::query_scalar(sqlx::AssertSqlSafe(text)).fetch_one(&mut connection).await.unwrap()
+        };
+        assert_eq!(ask("journal_mode").await, "wal");
+        assert_eq!(ask("synchronous").await, "2", "FULL: the log is synced with each commit");
+        assert_eq!(ask("secure_delete").await, "1");
+        assert_eq!(ask("temp_store").await, "2", "nothing sealed is copied to another file");
+    }
 }

@@ -22,6 +22,29 @@ async fn without_agent_id_the_answer_names_agent_and_vaults() {
     assert!(named.get("agent_id").is_none() && named.get("vault_ids").is_none(), "{named}");
 }
 
+/// More policies than are read at once, of which the first in each vault do not count.
+#[tokio::test]
+async fn vaults_of_hundreds_of_policies_are_found() {
+    let organisation = Organisation::new().await;
+    let vaults = [organisation.vault().await, organisation.vault().await, organisation.vault().await];
+    let (agent, key) = organisation.agent().await;
+    for n in 0..260 {
+        organisation.grant(vaults[0], &format!("w{n}"), agent, &[types::PolicyPermission::Write]).await;
+    }
+    for (vault, permission) in [
+        (vaults[0], types::PolicyPermission::Read),
+        (vaults[1], types::PolicyPermission::Write),
+        (vaults[2], types::PolicyPermission::Read),
+    ] {
+        organisation.grant(vault, "a", agent, &[permission]).await;
+    }
+    let body = json!({"api_key": key.expose()});
+    let found = organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await.json();
+    assert_eq!(found["vault_ids"], json!([vaults[0], vaults[2]]));
+    let seen = organisation.as_agent(&key).vaults().list().await.unwrap().vaults;
+    assert_eq!(seen.iter().map(|vault| vault.id).collect::<Vec<_>>(), vaults);
+}
+
 #[tokio::test]
 async fn a_bound_agent_is_told_its_binding() {
     let organisation = Organisation::new().await;

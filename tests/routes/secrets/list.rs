@@ -37,6 +37,45 @@ async fn a_list_holds_what_the_caller_may_read() {
     assert_eq!(paths(&agent, vault, None).await, ["a/1", "b/1/c", "b/2/c"]);
     assert_eq!(paths(&agent, vault, Some("b/2")).await, ["b/2/c"]);
     assert!(paths(&agent, vault, Some("c")).await.is_empty());
+    // Where nothing may be read there is nothing to see, as long as there is anything at all elsewhere.
+    assert!(paths(&agent, vault, Some("nothing/here")).await.is_empty());
+    assert!(paths(&agent, vault, Some("é")).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_policy_above_the_prefix_counts_and_one_that_has_expired_does_not() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    let (agent, key) = organisation.agent().await;
+    for path in ["a/b/c", "a/b/cd", "a/x", "ab/c"] {
+        organisation.owner.secrets().put(vault, path, "v").await.unwrap();
+    }
+    let given = organisation.grant(vault, "a/b/*", agent, &[Read]).await;
+    let caller = organisation.as_agent(&key);
+    for prefix in ["a", "a/", "a/b", "a/b/", "a/b/c"] {
+        assert_eq!(paths(&caller, vault, Some(prefix)).await, ["a/b/c", "a/b/cd"], "{prefix}");
+    }
+    assert_eq!(paths(&caller, vault, Some("a/b/cd")).await, ["a/b/cd"]);
+    assert!(
+        paths(&caller, vault, Some("a/b/c/")).await.is_empty() && paths(&caller, vault, Some("ab")).await.is_empty()
+    );
+    organisation.grant(vault, "**", agent, &[Read]).await;
+    assert_eq!(paths(&caller, vault, Some("ab")).await, ["ab/c"]);
+    organisation.owner.policies().delete(vault, given.id).await.unwrap();
+    assert_eq!(paths(&caller, vault, Some("a/b/cd")).await, ["a/b/cd"]);
+
+    // The only one that there is has an end.
+    let (late, key) = organisation.agent().await;
+    let given = organisation.owner.policies().grant(vault, "a/**", late, [Read]);
+    let end = keepward::Timestamp::from_microseconds(keepward::Timestamp::now().microseconds() + 3_000_000);
+    given.expires_at(end).await.unwrap();
+    let caller = organisation.as_agent(&key);
+    assert_eq!(paths(&caller, vault, Some("a/x")).await, ["a/x"]);
+    assert!(caller.vaults().get(vault).await.is_ok());
+    tokio::time::sleep(std::time::Duration::from_millis(3_500)).await;
+    assert!(caller.secrets().list(vault).prefix("a/x").await.unwrap_err().is_forbidden());
+    assert!(caller.secrets().list(vault).await.unwrap_err().is_forbidden());
+    assert!(caller.vaults().get(vault).await.unwrap_err().is_forbidden());
 }
 
 #[tokio::test]

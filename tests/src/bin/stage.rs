@@ -3,7 +3,9 @@
 //! it when standard input ends. With `durable` the PostgreSQL keeps what it acknowledged in a crash, as a real one
 //! does. With `explain` it fails at the end if a statement of the shared servers searched no index.
 
-use keepward_tests::{Cluster, Durability, Front, LOG_PLANS, OwnServer, make_template, postgres_scans, sqlite_scans};
+use keepward_tests::{
+    Cluster, Durability, Front, LOG_PLANS, OwnServer, make_template, postgres_plans, postgres_scans, sqlite_scans,
+};
 use std::collections::BTreeSet;
 use std::io::Read;
 
@@ -49,6 +51,14 @@ fn main() {
     }
     println!();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    if what == "pair" {
+        // What one server alone has answered proves nothing of two.
+        let answered: Vec<usize> =
+            servers.iter().map(|server| server.log().matches("\"route\":\"/v1/").count()).collect();
+        let all: usize = answered.iter().sum();
+        assert!(answered.iter().all(|one| *one * 4 > all), "the servers have answered {answered:?} requests");
+        eprintln!("the servers have answered {answered:?} requests");
+    }
     let mut statements = BTreeSet::new();
     for server in servers {
         statements.extend(server.statements());
@@ -58,7 +68,12 @@ fn main() {
         return;
     }
     let scans = match &cluster {
-        Some(cluster) => postgres_scans(&cluster.log()),
+        Some(cluster) => {
+            let (log, texts) = (cluster.log(), statements.len());
+            let plans = postgres_plans(&log);
+            assert!(plans > texts, "PostgreSQL has written {plans} plans of {texts} statements");
+            postgres_scans(&log)
+        }
         None => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(sqlite_scans(&data_dir, &statements))

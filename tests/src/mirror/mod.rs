@@ -290,14 +290,16 @@ impl State {
         };
         self.seen.lock().unwrap().insert(operation.id.clone());
         self.find("request", &request, operation.faults(&request));
-        let example = operation.example().filter(|_| role == Role::Examples);
-        if example.is_some() && serde_json::from_slice(&request.body).ok() != example {
-            self.find("request", &request, vec!["its body is not the document's example".to_owned()]);
+        if let (Role::Full | Role::Examples | Role::Newer, Some(given)) = (role, given(&operation.id, role)) {
+            self.find("request", &request, operation.differences(&given, &request));
         }
         let bearer = request.header("authorization").unwrap_or_default();
         // A real server refuses who has none, and scenarios try.
         if role != Role::Real && operation.caller != "public" && !bearer.starts_with("Bearer ") {
             self.find("request", &request, vec!["no bearer".to_owned()]);
+        }
+        if operation.caller == "public" && !bearer.is_empty() {
+            self.find("request", &request, vec!["a bearer, to a public operation".to_owned()]);
         }
         match role {
             Role::Real => self.pass(operation, &request).await,

@@ -63,7 +63,7 @@ const FLOORS: [(&str, &str, f64, f64); 4] = [
 const READ_FLOOR: f64 = 1.0 / 7.0;
 const READ_GOAL: f64 = 1.0 / 4.0;
 /// How many comparisons of a large server with a small one there are on each database.
-const COMPARISONS: usize = 6;
+const COMPARISONS: usize = 7;
 /// How much slower a single read, or a list of as much, may be when there is much more of everything.
 const MOST_TIMES: f64 = 1.3;
 

@@ -133,7 +133,11 @@ pub(super) fn identifier(name: &str) -> String {
 fn parameter(document: &Document, argument: &Argument) -> Result<String> {
     let ty = match argument.destination {
         Destination::Raw => "str".to_owned(),
-        _ => annotation(document, &argument.schema, Way::In)?,
+        _ => match annotation(document, &argument.schema, Way::In)?.as_str() {
+            // An id of one of several kinds is a text in the document, and a UUID wherever it comes from.
+            "str" if argument.name.ends_with("_id") => "uuid.UUID | str".to_owned(),
+            other => other.to_owned(),
+        },
     };
     let name = identifier(&argument.name);
     Ok(match (argument.required, argument.clears) {

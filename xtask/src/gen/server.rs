@@ -35,6 +35,7 @@ fn lookup(operation: &Operation) -> Option<TokenStream> {
 fn lookup_fields(operation: &Operation) -> Result<Vec<proc_macro2::Ident>> {
     let names: &[&str] = match operation.lookup.as_deref() {
         Some("vault") => &["vault_id"],
+        Some("listing") => &["vault_id", "prefix"],
         Some("secret") => &["vault_id", "path"],
         Some("agent") => &["agent_id"],
         other => bail!("x-lookup {other:?}"),

@@ -13,9 +13,9 @@ use mirror::Mirror;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What every secret value of a run begins with, and what those of `tests/e2e/calls.json` and of the examples are: nothing
-/// prints them.
-const SECRETS: [&str; 4] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2"];
+/// What every secret value of a run begins with, what those of `tests/e2e/calls.json` and of the examples are, and the
+/// password of whoever signs up: nothing prints them.
+const SECRETS: [&str; 5] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2", "D3mo!Passw0rd"];
 /// How keys and tokens begin, and more characters than a key's public prefix has.
 const KEYS: ([&str; 3], usize) = (["ocv_", "1ck_", "eyJ"], 30);
 

@@ -23,9 +23,16 @@ fn wheel(folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"];
     run(Command::new("python3").args(build).arg(folder).arg(sources()))?;
-    // Of the oldest interpreter's stable interface, for all that follow.
+    checked(folder, "linux")
+}
+
+/// The one wheel of a folder, for a platform.
+fn checked(folder: &Path, platform: &str) -> Result<PathBuf> {
     let wheel = only(folder, ".whl")?;
-    ensure!(wheel.to_string_lossy().contains("-cp39-abi3-"), "{} is for one interpreter", wheel.display());
+    let name = wheel.to_string_lossy();
+    // Of the oldest interpreter's stable interface, for all that follow.
+    ensure!(name.contains("-cp39-abi3-"), "{name} is for one interpreter");
+    ensure!(name.contains(platform), "{name} is not for {platform}");
     check_size(&wheel)?;
     Ok(wheel)
 }
@@ -83,7 +90,7 @@ pub(super) fn test(scene: &Scene) -> Result<()> {
     run(pyright(&["--verifytypes", "keepward", "--ignoreexternal"]).env("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1"))?;
     run(pyright(&[]).args(&examples))?;
     let mirror = Mirror::start(&scene.server.url)?;
-    for test in ["scenarios.py", "calls.py", "client.py"] {
+    for test in ["scenarios.py", "calls.py", "client.py", "servers.py"] {
         let file = sources().join("tests").join(test);
         scene.run_test(Command::new(&python).arg(file).current_dir(&folder), Some(&mirror))?;
     }
@@ -96,7 +103,7 @@ pub(super) fn test(scene: &Scene) -> Result<()> {
         run(Command::new(&other).args(["-m", "venv"]).arg(&folder))?;
         let python = folder.join("bin/python");
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-index"]).arg(&wheel))?;
-        for file in ["tests/scenarios.py", "tests/client.py", "examples/quickstart.py"] {
+        for file in ["tests/scenarios.py", "tests/client.py", "tests/servers.py", "examples/quickstart.py"] {
             let mut command = Command::new(&python);
             scene.run_test(command.arg(sources().join(file)).current_dir(&folder), Some(&mirror))?;
         }
@@ -106,10 +113,14 @@ pub(super) fn test(scene: &Scene) -> Result<()> {
 
 /// Wheel and source package, each installed into an environment of its own.
 pub(super) fn package(scene: &Scene, packages: &Path) -> Result<()> {
-    let wheel = wheel(packages)?;
+    std::fs::create_dir_all(packages)?;
     let tools = environment(&scene.path("tools"), &["maturin>=1.16,<2"])?;
-    let build = ["-m", "maturin", "sdist", "--out"];
-    run(quiet(&tools).args(build).arg(packages).current_dir(sources()))?;
+    for build in [&["build", "--release", "--locked"][..], &["sdist"]] {
+        let mut maturin = quiet(&tools);
+        run(maturin.args(["-m", "maturin"]).args(build).arg("--out").arg(packages).current_dir(sources()))?;
+    }
+    // What PyPI takes: pip's own builds say of no glibc that it will do.
+    let wheel = checked(packages, "manylinux")?;
     let sources = only(packages, ".tar.gz")?;
     for (name, package) in [("from-wheel", wheel), ("from-source", sources)] {
         let folder = scene.path(name);

@@ -2077,14 +2077,15 @@ async fn secret_list(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answe
                 let (caller, found, params) = pipeline::admit_with::<
                     AnyCaller,
                     _,
-                    lookup::Vault,
+                    lookup::Listing,
                 >(
                         app,
                         &SECRET_LIST,
                         incoming,
                         params,
-                        |params| lookup::Vault {
+                        |params| lookup::Listing {
                             vault_id: params.vault_id.clone(),
+                            prefix: params.prefix.clone(),
                         },
                     )
                     .await?;

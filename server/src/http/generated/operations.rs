@@ -179,7 +179,7 @@ pub(crate) trait Operations: Send + Sync + 'static {
     fn secret_list(
         &self,
         caller: AnyCaller,
-        found: Found<lookup::Vault>,
+        found: Found<lookup::Listing>,
         params: params::SecretListParams,
     ) -> impl Future<Output = Result<types::SecretListResponse, Error>> + Send;
     /// `PUT /v1/vaults/{vault_id}/secrets/{path}`: Writes a new version of the secret at a path, the first included.
@@ -412,7 +412,7 @@ impl Operations for App {
     async fn secret_list(
         &self,
         caller: AnyCaller,
-        found: Found<lookup::Vault>,
+        found: Found<lookup::Listing>,
         params: params::SecretListParams,
     ) -> Result<types::SecretListResponse, Error> {
         crate::operations::secrets::list(self, caller, found, params).await

@@ -155,14 +155,16 @@ impl Change for Delete {
 pub(crate) async fn list(
     app: &App,
     _: AnyCaller,
-    found: Found<lookup::Vault>,
-    params: params::SecretListParams,
+    found: Found<lookup::Listing>,
+    _: params::SecretListParams,
 ) -> Result<types::SecretListResponse> {
-    let grant = found.may::<action::SeeVault>()?;
+    let grant = found.may::<action::ListSecrets>()?;
     let reach = policy::reach(found.facts(), found.now(), found.address());
     let vault = found.release(&grant)?;
-    let prefix = params.prefix.unwrap_or_default();
-    let listed = app.database.read(rows::list(&app.database.readers(), vault.id, &reach, &prefix)).await?;
+    let listed = match grant.key().range() {
+        Some(range) => app.database.read(rows::list(&app.database.readers(), vault.id, &reach, range.0)).await?,
+        None => Vec::new(),
+    };
     Ok(types::SecretListResponse {
         secrets: listed.into_iter().map(|(secret, version)| convert::metadata(secret, version)).collect(),
     })

@@ -1,5 +1,6 @@
 //! The tables `secret` and `secret_version`.
 
+use crate::caller::lookup::after;
 use crate::caller::policy::Reach;
 use crate::error::{Error, Result};
 use crate::store::Unit;
@@ -66,15 +67,6 @@ pub(super) async fn delete_of_vault(unit: &Unit<'_>, vault: Uuid) -> Result<()> 
     Ok(())
 }
 
-/// The least text that is greater than every text with this prefix.
-fn after(prefix: &str) -> Option<String> {
-    let mut bytes = prefix.as_bytes().to_vec();
-    // Paths and prefixes that can match one are ASCII, so the last byte can be raised.
-    let last = bytes.last_mut()?;
-    *last += 1;
-    String::from_utf8(bytes).ok()
-}
-
 /// Ranges in one statement at most: two values each, padded to a power of two so that few statement texts serve all.
 const MAX_RANGES: usize = 256;
 
@@ -86,9 +78,6 @@ pub(super) async fn list(
     reach: &Reach,
     prefix: &str,
 ) -> Result<Vec<(secret::Model, secret_version::Model)>> {
-    if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/')) {
-        return Ok(Vec::new());
-    }
     let begins = reach.prefixes().into_iter().filter_map(|begin| match begin {
         begin if begin.starts_with(prefix) => Some(begin),
         begin if prefix.starts_with(begin) => Some(prefix),
@@ -103,9 +92,9 @@ pub(super) async fn list(
             .filter(secret::Column::VaultId.eq(vault))
             .filter(secret::Column::DeletedAt.is_null())
             .order_by_asc(secret::Column::Path);
-        let mut ranges: Vec<_> = begins.iter().filter_map(|begin| Some(((*begin).to_owned(), after(begin)?))).collect();
-        // No range is the range of everything: the empty prefix.
-        if !ranges.is_empty() {
+        // The empty prefix is the range of everything.
+        if begins != [""] {
+            let mut ranges: Vec<_> = begins.iter().map(|begin| ((*begin).to_owned(), after(begin))).collect();
             // A range from a text to itself holds nothing.
             ranges.resize(ranges.len().next_power_of_two(), Default::default());
             let ranges = Query::select().expr(Expr::col(Asterisk)).from_values(ranges, "v").to_owned();

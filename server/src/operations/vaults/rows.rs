@@ -8,7 +8,7 @@ use crate::seal::Keyring;
 use crate::store::entity::{policy, vault};
 use crate::store::{Unit, is_authentic};
 use keepward_api::Timestamp;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::net::IpAddr;
 use uuid::Uuid;
 
@@ -36,6 +36,9 @@ pub(super) async fn visible(
     Ok(vaults.into_iter().filter(|vault| is_authentic(&keyring.sub_keys.row, vault)).collect())
 }
 
+/// Policies in one statement: one that counts makes all others in its vault needless.
+const MANY: usize = 256;
+
 async fn granted(
     connection: &impl ConnectionTrait,
     keyring: &Keyring,
@@ -43,25 +46,35 @@ async fn granted(
     now: Timestamp,
     reading_from: Option<IpAddr>,
 ) -> Result<Vec<Uuid>> {
+    let counts = |policy: &&policy::Model| {
+        let is_live = policy.expires_at.is_none_or(|end| end > now.microseconds());
+        let is_enough = reading_from.is_none_or(|address| {
+            let may_read = policy.permissions & (Permission::Read as i64) != 0;
+            may_read && Conditions::stored(&policy.conditions).hold(now, address)
+        });
+        is_live && is_enough && is_authentic(&keyring.sub_keys.row, *policy)
+    };
     let policies = policy::Entity::find()
         .filter(policy::Column::PrincipalId.eq(visible.principal.id()))
         .filter(policy::Column::PrincipalType.eq(visible.principal.kind()))
-        .filter(policy::Column::OrgId.eq(visible.org.0))
-        .all(connection)
-        .await?;
-    let live = policies.into_iter().filter(|policy| policy.expires_at.is_none_or(|end| end > now.microseconds()));
-    let live = live.filter(|policy| match reading_from {
-        None => true,
-        Some(address) => {
-            let may_read = policy.permissions & (Permission::Read as i64) != 0;
-            may_read && Conditions::stored(&policy.conditions).hold(now, address)
+        .filter(policy::Column::OrgId.eq(visible.org.0));
+    let (mut vaults, mut last) = (Vec::new(), Uuid::nil());
+    loop {
+        let next = policies.clone().filter(policy::Column::VaultId.gt(last)).order_by_asc(policy::Column::VaultId);
+        let next = next.limit(MANY as u64).all(connection).await?;
+        vaults.extend(next.iter().filter(counts).map(|policy| policy.vault_id));
+        vaults.dedup();
+        let end = match next.last() {
+            Some(policy) if next.len() == MANY => policy.vault_id,
+            _ => return Ok(vaults),
+        };
+        // The last vault may have more than came.
+        if vaults.last() != Some(&end) {
+            let all = policies.clone().filter(policy::Column::VaultId.eq(end)).all(connection).await?;
+            vaults.extend(all.iter().find(counts).map(|policy| policy.vault_id));
         }
-    });
-    let mut vaults: Vec<Uuid> =
-        live.filter(|policy| is_authentic(&keyring.sub_keys.row, policy)).map(|policy| policy.vault_id).collect();
-    vaults.sort_unstable();
-    vaults.dedup();
-    Ok(vaults)
+        last = end;
+    }
 }
 
 /// The vault of an organisation with a reserved name.

@@ -201,6 +201,7 @@ impl Filled {
             LIST => (format!("/v1/vaults/{vault}/secrets?prefix=load/folder0/"), false, self.reader.as_str()),
             AGENTS => (format!("/v1/vaults/{shared}/secrets/shared/secret"), false, self.one_of_many.as_str()),
             POLICIES => (format!("/v1/vaults/{own}/secrets/p0/secret"), false, self.of_many_policies.as_str()),
+            LIST_POLICIES => (format!("/v1/vaults/{own}/secrets?prefix=p0/"), false, self.of_many_policies.as_str()),
             ACTION => ("/v1/audit/events?limit=100&action=secret.write".to_owned(), false, owner),
             TIME => ("/v1/audit/events?limit=100&to=2090-01-01T00:00:00Z".to_owned(), false, owner),
             _ => panic!("{name}"),
@@ -219,6 +220,7 @@ const READ: &str = "read of one among the secrets";
 const LIST: &str = "list of 100 among the secrets";
 const AGENTS: &str = "read by one among the agents";
 const POLICIES: &str = "read under one among the policies";
+const LIST_POLICIES: &str = "list under one among the policies";
 const ACTION: &str = "newest 100 events of an action";
 const TIME: &str = "newest 100 events until a time";
 
@@ -227,7 +229,7 @@ pub async fn compare(small: &str, large: &str, state: &str) {
     let large = Filled::new(large, read_state(state)).await;
     let series =
         Series { warm_up: Duration::from_millis(500), measured: Duration::from_secs(2), repeats: 1, ..Series::USUAL };
-    for name in [READ, LIST, AGENTS, POLICIES, ACTION, TIME] {
+    for name in [READ, LIST, AGENTS, POLICIES, LIST_POLICIES, ACTION, TIME] {
         // A machine whose speed changes within minutes is the same one for both rates of a turn: the middle of their ratios.
         let mut turns = Vec::new();
         for _ in 0..TURNS {
