@@ -69,8 +69,8 @@ async fn requests_commits_and_lookups_are_measured_and_no_label_holds_what_a_cli
         let of = |name: &str| value(&text, name);
         let statements = of("keepward_lookup_asks_sum") + of("keepward_query_duration_seconds_count");
         // What the log says of statements about secrets: no counter of ours.
-        let logged =
-            server.log().lines().filter(|line| line.contains("db.statement") && line.contains("secret_version"));
+        let log = server.log();
+        let logged = log.lines().filter(|line| line.contains("db.statement") && line.contains("secret_version"));
         (statements, of("keepward_commit_units_sum"), logged.count())
     };
     for bearer in [organisation.owner_token.as_str(), key.expose(), agent_token] {

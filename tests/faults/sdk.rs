@@ -464,7 +464,7 @@ fn a_call_can_be_waited_for_without_a_runtime() {
     let within = runtime.block_on(async { human.account().get().wait() });
     assert!(matches!(within, Err(keepward::Error::Configuration(_))), "it would stop the runtime");
     // A thread of its that may wait does as its documentation says.
-    let waits = runtime.block_on(tokio::task::spawn_blocking(move || {
+    let waits = runtime.block_on(runtime.spawn_blocking(move || {
         tokio::runtime::Handle::current().block_on(human.account().get()).map(|account| account.id)
     }));
     assert!(waits.unwrap().unwrap().is_some());

@@ -349,7 +349,7 @@ pub mod lookup {
         #[test]
         fn what_a_listing_looks_up() {
             let listing =
-                |prefix: Option<&str>| Listing { vault_id: VaultId::default(), prefix: prefix.map(str::to_owned) };
+                |prefix: Option<&str>| Listing { vault_id: VaultId(Uuid::nil()), prefix: prefix.map(str::to_owned) };
             for (prefix, found, not_found) in [
                 (None, vec!["", "a", "zz", "Z/9", "_"], vec![]),
                 (Some("a"), vec!["", "a", "ab", "a/b", "a-b"], vec!["b", "A", "_"]),

@@ -118,7 +118,7 @@ impl Database {
         let writer = url.connect_writer().await?;
         let link = match url {
             DatabaseUrl::Sqlite(path) => Link::new(sqlite::connect(path, 3).await?).into(),
-            DatabaseUrl::Postgres(url) => Link::watched(postgres::connect_readers(url).await?, url),
+            DatabaseUrl::Postgres(url) => Link::watched(postgres::connect_readers(url).await?, &writer, url).await?,
         };
         let writer = Writer { connection: writer, losses: link.losses() };
         Ok(Self { url: url.clone(), writer: RwLock::new(Some(writer)), link, _lock: None })

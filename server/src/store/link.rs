@@ -2,9 +2,10 @@
 //! limits of time are of no use then, and a pool would wait for its dead connections for as long as TCP does.
 
 use super::postgres::{self, PostgresUrl};
+use crate::error::{Error, Result};
 use crate::metrics::METRICS;
-use sea_orm::DatabaseConnection;
-use sqlx::{ConnectOptions, PgConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,11 +34,17 @@ impl Link {
         link
     }
 
-    /// Looked at until it is dropped.
-    pub(super) fn watched(readers: DatabaseConnection, url: &PostgresUrl) -> Arc<Self> {
+    /// Looked at until it is dropped, and held against the server that the writer is connected to.
+    pub(super) async fn watched(
+        readers: DatabaseConnection,
+        writer: &DatabaseConnection,
+        url: &PostgresUrl,
+    ) -> Result<Arc<Self>> {
+        let who = Statement::from_string(DbBackend::Postgres, format!("SELECT {WHO} AS who"));
+        let row = writer.query_one_raw(who).await?.ok_or_else(|| Error::internal("a PostgreSQL of no start"))?;
         let link = Arc::new(Self::new(readers));
-        tokio::spawn(watch(Arc::downgrade(&link), url.clone()));
-        link
+        tokio::spawn(watch(Arc::downgrade(&link), url.clone(), row.try_get("", "who")?));
+        Ok(link)
     }
 
     pub(super) fn readers(&self) -> DatabaseConnection {
@@ -71,7 +78,7 @@ impl Link {
     }
 }
 
-async fn watch(link: Weak<Link>, url: PostgresUrl) {
+async fn watch(link: Weak<Link>, url: PostgresUrl, mut known: String) {
     let (mut connection, mut is_there) = (None, true);
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -85,12 +92,16 @@ async fn watch(link: Weak<Link>, url: PostgresUrl) {
             looked => looked,
         };
         match looked {
-            Ok(Ok(())) if is_there => continue,
-            Ok(Ok(())) => {
+            Ok(Ok(who)) if is_there && who == known => continue,
+            Ok(Ok(who)) => {
+                if is_there {
+                    // This connection was the first to find it: the others lead to the one before.
+                    link.lose();
+                }
                 if let Ok(readers) = postgres::connect_readers(&url).await {
-                    tracing::info!("the database answers again");
+                    tracing::info!(is_same = who == known, "the database answers again");
                     link.replace(readers);
-                    is_there = true;
+                    (known, is_there) = (who, true);
                 }
                 continue;
             }
@@ -111,7 +122,11 @@ async fn watch(link: Weak<Link>, url: PostgresUrl) {
     }
 }
 
-async fn look(connection: &mut Option<PgConnection>, url: &PostgresUrl) -> Result<(), sqlx::Error> {
+/// What tells a server from another one at the same address: when it was started, to the microsecond.
+const WHO: &str = "extract(epoch FROM pg_postmaster_start_time())::text";
+
+/// Who answers.
+async fn look(connection: &mut Option<PgConnection>, url: &PostgresUrl) -> Result<String, sqlx::Error> {
     let connection = match connection {
         Some(connection) => connection,
         none => {
@@ -119,5 +134,5 @@ async fn look(connection: &mut Option<PgConnection>, url: &PostgresUrl) -> Resul
             none.insert(super::logged(postgres::tuned(options)).connect().await?)
         }
     };
-    sqlx::query("SELECT 1").execute(connection).await.map(drop)
+    sqlx::query_scalar(AssertSqlSafe(format!("SELECT {WHO}"))).fetch_one(connection).await
 }
