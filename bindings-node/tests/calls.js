@@ -38,7 +38,8 @@ async function main() {
       const response = await fetch(`${servers[server]}/expected/${operation}`)
       if (response.status === 404) continue
       const expected = JSON.parse((await response.text()).replace(large, '$1"$2"'))
-      const given = await (await fetch(`${servers[server]}/given/${operation}`)).json()
+      const text = await (await fetch(`${servers[server]}/given/${operation}`)).text()
+      const given = JSON.parse(text.replace(large, '$1"large:$2"'), (_, value) => /^large:/.test(value) ? BigInt(value.slice(6)) : value)
       const answer = await invoke(client, operation, given)
       console.log(answer, inspect(answer, { depth: 9, showHidden: true }))
       assert.deepStrictEqual(plain(answer) ?? null, wanted(expected), `${server}: ${operation}`)

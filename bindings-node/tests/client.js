@@ -15,7 +15,7 @@ const keepward = require('keepward')
 
 const { Keepward, Secret } = keepward
 const url = process.env.KEEPWARD_URL
-const password = 'D3mo!Passw0rd#x7'
+const password = 'Word-of-this-run!7'
 const vaultId = '3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10'
 
 /** A server that answers what it is told to, and remembers what it was asked. */

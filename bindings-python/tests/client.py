@@ -21,7 +21,7 @@ import keepward
 from fake import raises
 
 URL = os.environ["KEEPWARD_URL"]
-PASSWORD = "D3mo!Passw0rd#x7"
+PASSWORD = "Word-of-this-run!7"
 VAULT = "3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10"
 
 

@@ -15,6 +15,7 @@ import keepward
 from fake import Fake, health, problem, raises
 
 URL = os.environ["KEEPWARD_URL"]
+VAULT = "3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10"
 
 
 def bad_servers():

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 
 /// What every secret value of a run begins with, what those of `tests/e2e/calls.json` and of the examples are, and the
 /// password of whoever signs up: nothing prints them.
-const SECRETS: [&str; 5] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2", "D3mo!Passw0rd"];
+const SECRETS: [&str; 5] = ["sk-of-this-run", "sealed-sample", "sk_live", "hunter2", "Word-of-this-run"];
 /// How keys and tokens begin, and more characters than a key's public prefix has.
 const KEYS: ([&str; 3], usize) = (["ocv_", "1ck_", "eyJ"], 30);
 
