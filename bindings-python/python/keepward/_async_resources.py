@@ -315,7 +315,7 @@ class AsyncDevices:
 
     async def code(
         self,
-        client_id: uuid.UUID | str,
+        client_id: str,
     ) -> models.DeviceCodeResponse:
         """Begins the login of a device with a code that a human approves elsewhere.
 
@@ -829,7 +829,7 @@ class AsyncAgents:
         vault_ids: Sequence[uuid.UUID | str] | None = None,
         client_cert_fingerprint: str | None = None,
         oidc_issuer: str | None = None,
-        oidc_client_id: uuid.UUID | str | None = None,
+        oidc_client_id: str | None = None,
     ) -> models.AgentCreatedResponse:
         """Registers an agent of the organisation.
 

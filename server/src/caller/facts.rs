@@ -17,7 +17,8 @@ pub struct Facts {
     pub principal: PrincipalFacts,
     /// The vault that was looked up; absent where there is none, or its row is not authentic.
     pub vault: Option<VaultFacts>,
-    /// The principal's policies in that vault: those that can match the path, or all.
+    /// Of the principal's policies in that vault those that can match the path, or one that begins with the prefix, and
+    /// without a path any one that lives; some may be here twice.
     pub policies: Vec<PolicyFacts>,
     /// The agent that was looked up, of the caller's organisation.
     pub agent: Option<AgentFacts>,

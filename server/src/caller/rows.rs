@@ -135,7 +135,8 @@ fn compose(sqlite: bool, proof: Proof, shape: Shape) -> (Union, String) {
     let policy_branch = |union: &Union| {
         format!("{}t.vault_id = {at_vault} AND t.principal_id = {principal}", union.branch::<policy::Entity>(POLICY))
     };
-    // One will do, however many there are.
+    // One will do, however many there are. Whoever gives it a wrong MAC could as well remove them all: it is not looked for
+    // another one.
     let live_branch = |union: &Union, now: usize| {
         let policies = policy_branch(union);
         format!("SELECT * FROM ({policies} AND (t.expires_at IS NULL OR t.expires_at > ${now}) LIMIT 1) AS one")

@@ -161,9 +161,12 @@ impl Database {
     /// Gives the writer's connection up: after a failed transaction its state can't be trusted. SQLite may have undone the
     /// transaction by itself while sqlx still counts it as open; what is "committed" after that would be a savepoint.
     pub(super) async fn give_up_writer(&self) {
-        let broken = self.writer.write().await.take();
-        if let Some(broken) = broken {
-            close(&broken.connection).await;
+        let Some(broken) = self.writer.write().await.take() else { return };
+        match self.url {
+            // The next one would wait for what this one holds.
+            DatabaseUrl::Sqlite(_) => close(&broken.connection).await,
+            // Nobody may be there to say goodbye to.
+            DatabaseUrl::Postgres(_) => drop(tokio::spawn(async move { close(&broken.connection).await })),
         }
     }
 
@@ -221,7 +224,11 @@ impl Database {
     /// Whether a statement is answered within two seconds.
     pub async fn answers(&self) -> bool {
         let one = Statement::from_string(self.backend(), "SELECT 1");
-        matches!(tokio::time::timeout(Duration::from_secs(2), self.readers().query_one_raw(one)).await, Ok(Ok(Some(_))))
+        self.link.is_there()
+            && matches!(
+                tokio::time::timeout(Duration::from_secs(2), self.readers().query_one_raw(one)).await,
+                Ok(Ok(Some(_)))
+            )
     }
 
     /// Closes every connection; what was committed is durable already.

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -21,15 +21,21 @@ const LOOK: Duration = Duration::from_secs(3);
 pub(super) struct Link {
     readers: RwLock<DatabaseConnection>,
     lost: Notify,
-    /// How often the database has been away. A connection from before leads to what may answer never, or be no primary any
-    /// more.
+    /// How often the database has been away, or another one. A connection from before leads to what may answer never, or be no
+    /// primary any more.
     losses: AtomicU64,
+    is_there: AtomicBool,
 }
 
 impl Link {
     /// Without anybody who looks: a file is always there.
     pub(super) fn new(readers: DatabaseConnection) -> Self {
-        let link = Self { readers: RwLock::new(readers.clone()), lost: Notify::new(), losses: AtomicU64::new(0) };
+        let link = Self {
+            readers: RwLock::new(readers.clone()),
+            lost: Notify::new(),
+            losses: AtomicU64::new(0),
+            is_there: AtomicBool::new(true),
+        };
         link.replace(readers);
         link
     }
@@ -41,7 +47,10 @@ impl Link {
         url: &PostgresUrl,
     ) -> Result<Arc<Self>> {
         let who = Statement::from_string(DbBackend::Postgres, format!("SELECT {WHO} AS who"));
-        let row = writer.query_one_raw(who).await?.ok_or_else(|| Error::internal("a PostgreSQL of no start"))?;
+        let row = writer
+            .query_one_raw(who)
+            .await?
+            .ok_or_else(|| Error::internal("PostgreSQL does not say when it was started"))?;
         let link = Arc::new(Self::new(readers));
         tokio::spawn(watch(Arc::downgrade(&link), url.clone(), row.try_get("", "who")?));
         Ok(link)
@@ -54,6 +63,12 @@ impl Link {
     fn replace(&self, mut readers: DatabaseConnection) {
         readers.set_metric_callback(|query| METRICS.query(query.elapsed));
         *self.readers.write().unwrap_or_else(PoisonError::into_inner) = readers;
+        self.is_there.store(true, Ordering::Release);
+    }
+
+    /// Whether the last look has found the database.
+    pub(super) fn is_there(&self) -> bool {
+        self.is_there.load(Ordering::Acquire)
     }
 
     /// Changes when connections from before are to be used no more.
@@ -63,6 +78,7 @@ impl Link {
 
     /// Whoever waits has waited in vain, and whoever holds a connection takes another one.
     fn lose(&self) {
+        self.is_there.store(false, Ordering::Release);
         self.losses.fetch_add(1, Ordering::AcqRel);
         self.lost.notify_waiters();
     }
@@ -79,7 +95,7 @@ impl Link {
 }
 
 async fn watch(link: Weak<Link>, url: PostgresUrl, mut known: String) {
-    let (mut connection, mut is_there) = (None, true);
+    let mut connection = None;
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
         let Some(link) = link.upgrade() else { return };
@@ -92,27 +108,24 @@ async fn watch(link: Weak<Link>, url: PostgresUrl, mut known: String) {
             looked => looked,
         };
         match looked {
-            Ok(Ok(who)) if is_there && who == known => continue,
+            Ok(Ok(who)) if link.is_there() && who == known => continue,
             Ok(Ok(who)) => {
-                if is_there {
-                    // This connection was the first to find it: the others lead to the one before.
-                    link.lose();
-                }
+                // It has been away, or is another one: what was begun since the last look may wait for the one before.
+                link.lose();
                 if let Ok(readers) = postgres::connect_readers(&url).await {
                     tracing::info!(is_same = who == known, "the database answers again");
                     link.replace(readers);
-                    (known, is_there) = (who, true);
+                    known = who;
                 }
                 continue;
             }
             // It is there, and says no: too many connections, or not ready yet.
             Ok(Err(sqlx::Error::Database(_))) => {}
             // What fails at once fails for everybody at once, and holds nobody.
-            Ok(Err(_)) if !is_there => {}
+            Ok(Err(_)) if !link.is_there() => {}
             Ok(Err(_)) | Err(_) => {
-                if is_there {
+                if link.is_there() {
                     tracing::error!("the database does not answer");
-                    is_there = false;
                 }
                 // With each look: what was begun since leads nowhere either.
                 link.lose();

@@ -64,18 +64,26 @@ async fn a_policy_above_the_prefix_counts_and_one_that_has_expired_does_not() {
     organisation.owner.policies().delete(vault, given.id).await.unwrap();
     assert_eq!(paths(&caller, vault, Some("a/b/cd")).await, ["a/b/cd"]);
 
-    // The only one that there is has an end.
+    // Those that end first, and before others in every index.
     let (late, key) = organisation.agent().await;
-    let given = organisation.owner.policies().grant(vault, "a/**", late, [Read]);
-    let end = keepward::Timestamp::from_microseconds(keepward::Timestamp::now().microseconds() + 3_000_000);
-    given.expires_at(end).await.unwrap();
+    let soon = keepward::Timestamp::from_microseconds(keepward::Timestamp::now().microseconds() + 4_000_000);
+    for pattern in ["a/**", "a/x", "ab/*"] {
+        organisation.owner.policies().grant(vault, pattern, late, [Read]).expires_at(soon).await.unwrap();
+    }
     let caller = organisation.as_agent(&key);
-    assert_eq!(paths(&caller, vault, Some("a/x")).await, ["a/x"]);
-    assert!(caller.vaults().get(vault).await.is_ok());
-    tokio::time::sleep(std::time::Duration::from_millis(3_500)).await;
+    let bound = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while caller.secrets().list(vault).prefix("a/x").await.is_ok_and(|list| list.secrets.len() == 1) {
+        assert!(std::time::Instant::now() < bound);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(keepward::Timestamp::now() >= soon);
     assert!(caller.secrets().list(vault).prefix("a/x").await.unwrap_err().is_forbidden());
     assert!(caller.secrets().list(vault).await.unwrap_err().is_forbidden());
     assert!(caller.vaults().get(vault).await.unwrap_err().is_forbidden());
+    // One that lives is found behind them, wherever it is.
+    organisation.grant(vault, "z", late, &[Read]).await;
+    assert!(paths(&caller, vault, Some("a/x")).await.is_empty() && paths(&caller, vault, None).await.is_empty());
+    assert!(caller.vaults().get(vault).await.is_ok());
 }
 
 #[tokio::test]

@@ -52,11 +52,15 @@ fn main() {
     println!();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     if what == "pair" {
-        // What one server alone has answered proves nothing of two. (A run of few tests may not ask at all.)
+        // What one server alone has answered proves nothing of two.
         let answered: Vec<usize> =
             servers.iter().map(|server| server.log().matches("\"route\":\"/v1/").count()).collect();
         let all: usize = answered.iter().sum();
-        assert!(answered.iter().all(|one| *one * 4 >= all), "the servers have answered {answered:?} requests");
+        let is_whole_run = all > 100;
+        assert!(
+            !is_whole_run || answered.iter().all(|one| *one * 4 > all),
+            "the servers have answered {answered:?} requests"
+        );
         eprintln!("the servers have answered {answered:?} requests");
     }
     let mut statements = BTreeSet::new();

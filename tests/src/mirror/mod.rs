@@ -13,10 +13,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// What each operation is called with, and what it answers.
@@ -112,6 +113,7 @@ impl Mirror {
         // Nobody listens there.
         let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
         urls.insert("dead", format!("http://{}", dead.local_addr().unwrap()));
+        urls.insert("crowded", format!("http://{}", crowded().await));
         Self { urls, certificate, state }
     }
 
@@ -148,6 +150,24 @@ impl Mirror {
         let all = CALLS.as_object().unwrap().keys();
         all.filter(|id| !seen.contains(*id)).cloned().collect()
     }
+}
+
+/// An address where so many wait already that a new one is not even told no.
+async fn crowded() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        waiting.push(stream.unwrap());
+    }
+    // They stay, as the addresses do, until the process ends.
+    tokio::spawn(async move {
+        let _held = (listener, waiting);
+        std::future::pending::<()>().await;
+    });
+    address
 }
 
 async fn listen(listener: TcpListener, tls: Option<TlsAcceptor>, role: Role, state: Arc<State>) {

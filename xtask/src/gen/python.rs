@@ -130,12 +130,14 @@ pub(super) fn identifier(name: &str) -> String {
     if KEYWORDS.contains(&name) { format!("{name}_") } else { name.to_owned() }
 }
 
+const OF_SOME_KIND: [&str; 4] = ["actor_id", "principal_id", "recipient_id", "resource_id"];
+
 fn parameter(document: &Document, argument: &Argument) -> Result<String> {
     let ty = match argument.destination {
         Destination::Raw => "str".to_owned(),
         _ => match annotation(document, &argument.schema, Way::In)?.as_str() {
             // An id of one of several kinds is a text in the document, and a UUID wherever it comes from.
-            "str" if argument.name.ends_with("_id") => "uuid.UUID | str".to_owned(),
+            "str" if OF_SOME_KIND.contains(&argument.name.as_str()) => "uuid.UUID | str".to_owned(),
             other => other.to_owned(),
         },
     };

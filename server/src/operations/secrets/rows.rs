@@ -70,7 +70,7 @@ pub(super) async fn delete_of_vault(unit: &Unit<'_>, vault: Uuid) -> Result<()> 
 /// Ranges in one statement at most: two values each, padded to a power of two so that few statement texts serve all.
 const MAX_RANGES: usize = 256;
 
-/// Live secrets with their newest version under the caller's reach and a prefix, in the order of their paths: a range of
+/// Live secrets with their newest version under the caller's reach and a prefix that a path can begin with, in the order of their paths: a range of
 /// the index for each prefix of the reach, never the whole vault to be sieved.
 pub(super) async fn list(
     connection: &impl ConnectionTrait,
