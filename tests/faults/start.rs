@@ -128,6 +128,14 @@ async fn a_corrupt_database_is_refused() {
     assert!(said.contains("database"), "{said}");
 }
 
+/// What makes a database another program's, step by step: one that uses the same library has a table of that name, too.
+pub const OF_ANOTHER_PROGRAM: [&str; 4] = [
+    "CREATE TABLE customers (id INTEGER)",
+    "CREATE TABLE seaql_migrations (version TEXT PRIMARY KEY, applied_at BIGINT)",
+    "INSERT INTO seaql_migrations VALUES ('m20220101_000001_create_table', 0)",
+    "CREATE TABLE meta (name TEXT)",
+];
+
 #[tokio::test]
 async fn the_file_of_another_program_is_refused_and_left_as_it_is() {
     if is_postgres() {
@@ -137,9 +145,11 @@ async fn the_file_of_another_program_is_refused_and_left_as_it_is() {
     assert!(OwnServer::start(folder.path(), &[]).stop().success());
     let file = folder.path().join("keepward.db");
     std::fs::remove_file(&file).unwrap();
-    let database = sea_orm::Database::connect(format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
-    database.execute_unprepared("CREATE TABLE customers (id INTEGER)").await.unwrap();
-    database.close().await.unwrap();
+    let run = async |statement: &str| {
+        let database = sea_orm::Database::connect(format!("sqlite://{}?mode=rwc", file.display())).await.unwrap();
+        database.execute_unprepared(statement).await.unwrap();
+        database.close().await.unwrap();
+    };
     let refused = |bytes: &dyn Fn() -> Vec<u8>| {
         let before = bytes();
         let said = refusal(folder.path(), &[]);
@@ -148,7 +158,10 @@ async fn the_file_of_another_program_is_refused_and_left_as_it_is() {
         assert!(!migrated.status.success() && String::from_utf8_lossy(&migrated.stderr).contains("another program"));
         assert!(bytes() == before, "it was changed");
     };
-    refused(&|| std::fs::read(&file).unwrap());
+    for statement in OF_ANOTHER_PROGRAM {
+        run(statement).await;
+        refused(&|| std::fs::read(&file).unwrap());
+    }
     // One that crashed, with the tables in its log only.
     let other = folder.path().join("crashed.db");
     let database = sea_orm::Database::connect(format!("sqlite://{}?mode=rwc", other.display())).await.unwrap();

@@ -162,8 +162,10 @@ struct Settings {
     read_only: String,
     encoding: String,
     version: i32,
+    /// Besides that of migrations, which every SeaORM program has.
     tables: i64,
-    migrations: i64,
+    /// Of two that the first migration makes, both or none.
+    own: i64,
 }
 
 /// Refuses a server that would lose what it acknowledged, can't be written, or holds another program's tables.
@@ -174,8 +176,8 @@ pub(super) async fn check(connection: &DatabaseConnection, url: &PostgresUrl) ->
         current_setting('transaction_read_only') AS read_only, \
         current_setting('server_encoding') AS encoding, \
         current_setting('server_version_num')::int AS version, \
-        (SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()) AS tables, \
-        (SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename IN ('seaql_migrations', 'key_record')) AS migrations";
+        (SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'seaql_migrations') AS tables, \
+        (SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename IN ('key_record', 'audit_head')) AS own";
     let statement = Statement::from_string(DbBackend::Postgres, ASK);
     let found = Settings::find_by_statement(statement).one(connection).await?;
     let found = found.ok_or_else(|| Error::internal("PostgreSQL does not say its settings"))?;
@@ -189,7 +191,7 @@ pub(super) async fn check(connection: &DatabaseConnection, url: &PostgresUrl) ->
     if found.read_only == "on" {
         return refuse("is read-only (a standby?); give the address of the primary");
     }
-    if found.tables > 0 && found.migrations == 0 {
+    if found.tables > 0 && found.own < 2 {
         return refuse(FOREIGN);
     }
     let loses = match &found {

@@ -24,8 +24,9 @@ pub(super) async fn connect(path: &Path, connections: u32) -> Result<DatabaseCon
 
 /// Refuses the file of another program, and changes nothing that it has committed.
 pub(super) async fn check(path: &Path) -> Result<()> {
-    const ASK: &str = "SELECT count(*), count(*) FILTER (WHERE name IN ('seaql_migrations', 'key_record')) \
-        FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    // The first migration makes both or none; the table of migrations, which comes before it, is every SeaORM program's.
+    const ASK: &str = "SELECT count(*), count(*) FILTER (WHERE name IN ('key_record', 'audit_head')) FROM sqlite_schema \
+        WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'seaql_migrations'";
     if !path.exists() {
         return Ok(());
     }
@@ -45,7 +46,7 @@ pub(super) async fn check(path: &Path) -> Result<()> {
         other => other,
     };
     let (tables, own) = counts.map_err(unusable)?;
-    if tables > 0 && own == 0 { Err(refuse(&FOREIGN)) } else { Ok(()) }
+    if tables > 0 && own < 2 { Err(refuse(&FOREIGN)) } else { Ok(()) }
 }
 
 /// A file that SQLite keeps beside a database.
