@@ -20,7 +20,8 @@ const LOOK: Duration = Duration::from_secs(3);
 /// The readers' pool, in whose place another one is put when the database has been away.
 pub(super) struct Link {
     readers: RwLock<DatabaseConnection>,
-    lost: Notify,
+    /// Of whoever waits for the database. Another one is put in its place when those who began before are to be told apart.
+    lost: RwLock<Arc<Notify>>,
     /// How often the database has been away, or another one. A connection from before leads to what may answer never, or be no
     /// primary any more.
     losses: AtomicU64,
@@ -32,7 +33,7 @@ impl Link {
     pub(super) fn new(readers: DatabaseConnection) -> Self {
         let link = Self {
             readers: RwLock::new(readers.clone()),
-            lost: Notify::new(),
+            lost: RwLock::default(),
             losses: AtomicU64::new(0),
             is_there: AtomicBool::new(true),
         };
@@ -80,12 +81,25 @@ impl Link {
     fn lose(&self) {
         self.is_there.store(false, Ordering::Release);
         self.losses.fetch_add(1, Ordering::AcqRel);
-        self.lost.notify_waiters();
+        self.lost.read().unwrap_or_else(PoisonError::into_inner).notify_waiters();
+    }
+
+    /// The database is back, or another one is in its place. Some have found that out by themselves and wait for an answer of
+    /// it; whoever has begun by now and has none when a look would have failed waits for the one before.
+    fn find(&self, readers: DatabaseConnection) {
+        self.replace(readers);
+        self.losses.fetch_add(1, Ordering::AcqRel);
+        let before = std::mem::take(&mut *self.lost.write().unwrap_or_else(PoisonError::into_inner));
+        tokio::spawn(async move {
+            tokio::time::sleep(LOOK).await;
+            before.notify_waiters();
+        });
     }
 
     /// Waits for something that asks the database; `None` when that went away meanwhile.
     pub(super) async fn unless_lost<T>(&self, asking: impl Future<Output = T>) -> Option<T> {
-        let (lost, asking) = (pin!(self.lost.notified()), pin!(asking));
+        let lost = Arc::clone(&self.lost.read().unwrap_or_else(PoisonError::into_inner));
+        let (lost, asking) = (pin!(lost.notified()), pin!(asking));
         tokio::select! {
             biased;
             done = asking => Some(done),
@@ -110,11 +124,9 @@ async fn watch(link: Weak<Link>, url: PostgresUrl, mut known: String) {
         match looked {
             Ok(Ok(who)) if link.is_there() && who == known => continue,
             Ok(Ok(who)) => {
-                // It has been away, or is another one: what was begun since the last look may wait for the one before.
-                link.lose();
                 if let Ok(readers) = postgres::connect_readers(&url).await {
                     tracing::info!(is_same = who == known, "the database answers again");
-                    link.replace(readers);
+                    link.find(readers);
                     known = who;
                 }
                 continue;
