@@ -1,6 +1,7 @@
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, mpsc};
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// What stands before several servers: it passes bytes on, each connection to the next of them.
 #[derive(Clone)]
@@ -10,27 +11,25 @@ pub struct Front {
     targets: Arc<Mutex<Vec<String>>>,
 }
 
+/// How many connections may come at once before the first of them is taken.
+const QUEUE: u32 = 4_096;
+
 impl Front {
     /// Listens on a free port of the loopback address until the process ends.
     pub fn start(targets: Vec<String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let front =
-            Self { address: listener.local_addr().unwrap().to_string(), targets: Arc::new(Mutex::new(targets)) };
-        let targets = Arc::clone(&front.targets);
+        let targets = Arc::new(Mutex::new(targets));
+        let (tell, told) = mpsc::channel();
+        let shared = Arc::clone(&targets);
         std::thread::spawn(move || {
-            for (n, client) in listener.incoming().enumerate() {
-                let target = {
-                    let targets = targets.lock().unwrap();
-                    targets[n % targets.len()].clone()
-                };
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect(target)) else { continue };
-                let _ = (client.set_nodelay(true), server.set_nodelay(true));
-                let (client_copy, server_copy) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                std::thread::spawn(move || pass(client_copy, server_copy));
-                std::thread::spawn(move || pass(server, client));
-            }
+            // Its own: it has to answer while a test blocks.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = listen();
+                tell.send(listener.local_addr().unwrap().to_string()).unwrap();
+                pass_on(listener, &shared).await;
+            });
         });
-        front
+        Self { address: told.recv().unwrap(), targets }
     }
 
     /// Sends new connections elsewhere.
@@ -39,20 +38,26 @@ impl Front {
     }
 }
 
-/// Passes bytes on until one side ends.
-fn pass(mut from: TcpStream, mut to: TcpStream) {
-    let mut chunk = vec![0; 64 * 1024];
-    loop {
-        match from.read(&mut chunk) {
-            Ok(length @ 1..) if to.write_all(&chunk[..length]).is_ok() => {}
-            Ok(0) => {
-                let _ = to.shutdown(Shutdown::Write);
-                return;
-            }
-            _ => {
-                let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
-                return;
-            }
-        }
+fn listen() -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    socket.listen(QUEUE).unwrap()
+}
+
+async fn pass_on(listener: TcpListener, targets: &Mutex<Vec<String>>) {
+    for n in 0.. {
+        let (client, _) = listener.accept().await.unwrap();
+        let target = {
+            let targets = targets.lock().unwrap();
+            targets[n % targets.len()].clone()
+        };
+        tokio::spawn(pass(client, target));
     }
+}
+
+/// Passes bytes on until both sides have ended, or one of them is lost.
+async fn pass(mut client: TcpStream, target: String) {
+    let Ok(mut server) = TcpStream::connect(target).await else { return };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
 }

@@ -179,10 +179,9 @@ fn curves(binary: &Path, folder: &Path, results: &mut Results) -> Result<()> {
     let server = Server::start(binary, &folder.join("curves"), &[LIMITS_OFF])?;
     results.load("SQLite", &["curves", &server.url, CONNECTIONS])?;
     drop(server);
-    // The front before two servers has a thread for each direction of each connection.
-    for (on, stage, most) in [("PostgreSQL", "postgres", CONNECTIONS), ("two servers", "pair", "512")] {
+    for (on, stage) in [("PostgreSQL", "postgres"), ("two servers", "pair")] {
         let stage = Stage::set(Profile::Release, binary, &[stage, "durable"])?;
-        results.load(on, &["curves", stage.url()?, most])?;
+        results.load(on, &["curves", stage.url()?, CONNECTIONS])?;
     }
     Ok(())
 }
