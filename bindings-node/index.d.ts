@@ -1539,7 +1539,7 @@ export interface SecretsResource {
    *
    * Needs `write` on the path. A PUT states the whole version: left-out fields take their defaults, nothing is inherited from the version before. Versions count up from 1, also over a deletion, and the id stays. A bad path, an unknown `type`, `expires_at` in the past or `metadata` over 64 kB is 400; a vault whose key is being rotated is 409.
    * @param vaultId Id of the vault.
-   * @param path Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+   * @param path Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
    * @param value The value, stored as it is; binary data goes in as base64.
    *
    * `PUT /v1/vaults/{vault_id}/secrets/{path}`
@@ -1550,7 +1550,7 @@ export interface SecretsResource {
    *
    * Needs `read` on the path, and is recorded. Each answer counts against `max_access_count`, atomically, delivered or not. Outside the caller's grants the answer is 403 whether the path exists or not; inside them 404 is a path that never existed and 410 one that is deleted, expired or used up. An agent with the intents flag is refused `private_key` and `ssh_key` (403).
    * @param vaultId Id of the vault.
-   * @param path Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+   * @param path Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
    *
    * `GET /v1/vaults/{vault_id}/secrets/{path}`
    */
@@ -1560,7 +1560,7 @@ export interface SecretsResource {
    *
    * Needs `write` or `delete` on the path. Reads and further deletes answer 410 from then on; a later PUT works, keeps the id and goes on counting versions. A path that never existed is 404, one outside the caller's grants 403.
    * @param vaultId Id of the vault.
-   * @param path Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+   * @param path Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
    *
    * `DELETE /v1/vaults/{vault_id}/secrets/{path}`
    */

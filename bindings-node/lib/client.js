@@ -1,5 +1,6 @@
 'use strict'
 
+const { inspect } = require('node:util')
 const native = require('./native')
 const resources = require('./resources')
 const errors = require('./errors')
@@ -65,10 +66,13 @@ function json(value, depth = 0) {
   return JSON.stringify(value)
 }
 
+/** What is wrong with an argument, by its name in here: it begins with the one that the document has. */
+const about = (title) => title.replace(/^`\w+`/, (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase()))
+
 /** The exception of what the native half says went wrong. */
 function raised({ kind, status, title, ...rest }) {
-  if (kind === 'type') return new TypeError(title)
-  if (kind === 'value') return new RangeError(title)
+  if (kind === 'type') return new TypeError(about(title))
+  if (kind === 'value') return new RangeError(about(title))
   if (kind === 'closed') return new Error(title)
   if (kind === 'timeout') return new errors.Timeout(title, { status, ...rest })
   if (kind === 'login') return new errors.Unauthorized(title, { status, ...rest })
@@ -112,8 +116,11 @@ class Keepward {
     for (const [name, value] of Object.entries(fixed)) Object.defineProperty(this, name, { value, enumerable: true })
   }
 
-  async #call(operation, values, names, options) {
-    const { signal, ...named } = options ?? {}
+  async #call(operation, values, names, options = {}) {
+    if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+      throw new TypeError('what is optional goes into an object')
+    }
+    const { signal, ...named } = options
     signal?.throwIfAborted()
     const call = { ...values }
     for (const [name, value] of Object.entries(named)) {
@@ -129,7 +136,8 @@ class Keepward {
     try {
       const answer = await answered
       if (answer.failure) throw raised(answer.failure)
-      return answer.value
+      // What answers nothing is declared as `void`.
+      return answer.value ?? undefined
     } catch (error) {
       signal?.throwIfAborted()
       throw error
@@ -140,6 +148,10 @@ class Keepward {
 
   close() {
     this.#connection.close()
+  }
+
+  [inspect.custom]() {
+    return `Keepward { baseUrl: ${inspect(this.baseUrl)} }`
   }
 }
 

@@ -115,13 +115,13 @@ module.exports = (call) => ({
     topup: (options) => call('billing_topup', {  }, { amountUsd: ['amount_usd'], amountCents: ['amount_cents'] }, options),
     balance: (options) => call('billing_balance', {  }, {  }, options),
     transactions: (options) => call('billing_transactions', {  }, { page: ['page'], limit: ['limit'] }, options),
-    iterTransactions: (options) => pages((options) => call('billing_transactions', {  }, { page: ['page'], limit: ['limit'] }, options), 'transactions', 'page', options),
+    iterTransactions: (options) => pages((cursor) => call('billing_transactions.pages', { cursor }, { page: ['page'], limit: ['limit'] }, options)),
     overageMethod: (options) => call('billing_overage_method', {  }, { method: ['method'], overageMethod: ['overage_method'] }, options),
     webhook: (body, options) => call('billing_webhook', { body: body }, { stripeSignature: ['stripe_signature'] }, options),
   }),
   audit: Object.freeze({
     events: (options) => call('audit_events', {  }, { resourceId: ['resource_id'], actorId: ['actor_id'], action: ['action'], from: ['from'], to: ['to'], limit: ['limit'], offset: ['offset'] }, options),
-    iterEvents: (options) => pages((options) => call('audit_events', {  }, { resourceId: ['resource_id'], actorId: ['actor_id'], action: ['action'], from: ['from'], to: ['to'], limit: ['limit'], offset: ['offset'] }, options), 'events', 'offset', options),
+    iterEvents: (options) => pages((cursor) => call('audit_events.pages', { cursor }, { resourceId: ['resource_id'], actorId: ['actor_id'], action: ['action'], from: ['from'], to: ['to'], limit: ['limit'], offset: ['offset'] }, options)),
   }),
   security: Object.freeze({
     ipRules: (options) => call('security_ip_rules', {  }, {  }, options),

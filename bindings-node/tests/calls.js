@@ -1,11 +1,13 @@
 // Calls every operation of tests/e2e/calls.json with every argument, and as the document's examples have it: the
-// server looks at each request, and what it answers comes back whole, from a later version of it, too.
+// server looks at each request, and what it answers comes back whole, from a later version of it, too, and as index.d.ts
+// declares it.
 'use strict'
 
 const assert = require('node:assert')
 const { inspect } = require('node:util')
 const keepward = require('keepward')
-const { data, servers, camel, invoke } = require('./e2e')
+const { declared, differences } = require('./declared')
+const { data, surface, servers, camel, invoke } = require('./e2e')
 
 const calls = data('calls.json')
 // A time's last three digits are more than a Date has, and a whole number past 2^53 more than JSON.parse has.
@@ -32,6 +34,9 @@ function wanted(value) {
 
 async function main() {
   let count = 0
+  for (const [operation, { positional }] of Object.entries(surface)) {
+    assert.deepStrictEqual(declared(operation).parameters, [...positional.map(camel), 'options'], operation)
+  }
   for (const server of ['full', 'examples', 'newer']) {
     const client = new keepward.Keepward({ baseUrl: servers[server], token: 't', maxRetries: 0 })
     for (const operation of Object.keys(calls)) {
@@ -43,6 +48,7 @@ async function main() {
       const answer = await invoke(client, operation, given)
       console.log(answer, inspect(answer, { depth: 9, showHidden: true }))
       assert.deepStrictEqual(plain(answer) ?? null, wanted(expected), `${server}: ${operation}`)
+      assert.deepStrictEqual(differences(answer, declared(operation).answer, operation), [])
       count += 1
     }
     client.close()

@@ -115,6 +115,12 @@ async function arguments_() {
   await failed(client.secrets.put(vaultId, 'a', 'v', { metadata: cycle }), RangeError)
   await failed(client.secrets.get(vaultId, new Secret('hunter2')), TypeError)
   await failed(client.admin.settingPut('..', 'v'), RangeError)
+  await failed(client.secrets.list(vaultId, 'a'), TypeError)
+  await failed(client.secrets.list(vaultId, ['a']), TypeError)
+  await failed(client.secrets.list(vaultId, null), TypeError)
+  assert((await failed(client.secrets.get(undefined, 'a'), TypeError)).message.startsWith('`vaultId` '))
+  assert((await failed(client.secrets.put(vaultId, 'a', 'v', { expiresAt: 'x' }), RangeError)).message.startsWith('`expiresAt`'))
+  assert.strictEqual(inspect(client), `Keepward { baseUrl: '${url}' }`)
   const error = await failed(client.secrets.put(vaultId, 'a', 12345), TypeError)
   assert(!error.message.includes('12345') && error.message.includes('value'))
 }
@@ -318,7 +324,7 @@ async function pagesWithoutAnEnd() {
   try {
     for await (const event of new Keepward({ baseUrl: deaf.url, token: 't' }).audit.iterEvents()) found.push(event.id)
   } catch (error) {
-    assert(error instanceof keepward.ConnectionFailed && error.detail.includes('same page'), inspect(error))
+    assert(error instanceof keepward.ConnectionFailed && error.title.includes("not Keepward's"), inspect(error))
     found.push('no end')
   }
   assert.deepStrictEqual([found, deaf.requests.length], [[vaultId, 'no end'], 11])

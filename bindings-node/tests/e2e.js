@@ -21,4 +21,4 @@ function invoke(client, operation, given) {
   return client[camel(resource)][camel(method)](...positional.map((name) => given[name]), Object.fromEntries(options))
 }
 
-module.exports = { data, servers, secret, camel, invoke }
+module.exports = { data, surface, servers, secret, camel, invoke }

@@ -56,7 +56,8 @@ async function call(client, step, names) {
     answer = await invoke(client, step.call, filled(step.with, names))
   } catch (error) {
     console.log(error.stack, inspect(error, { showHidden: true }))
-    assert(step.error && error instanceof (errors[step.error] ?? keepward[step.error]), `${step.call}: ${inspect(error)}`)
+    const expected = [step.error, step.or].filter(Boolean).map((name) => errors[name] ?? keepward[name])
+    assert(expected.some((kind) => error instanceof kind), `${step.call}: ${inspect(error)}`)
     if (error instanceof keepward.KeepwardError && error.status) assert(error.requestId && error.title, inspect(error))
     assert(agrees(error, step.failure ?? {}), inspect(error))
     return undefined
@@ -68,11 +69,10 @@ async function call(client, step, names) {
   return answer
 }
 
-async function run(scenario) {
-  const names = { unique: randomUUID(), secret: `${secret}-${randomUUID()}`, certificate: servers.certificate }
-  const clients = {}
+/** Does what the steps say; how many calls it made. */
+async function run(steps, names, clients) {
   let count = 0
-  for (const step of scenario.steps) {
+  for (const step of steps) {
     if (step.client) {
       clients[step.client] = make(step, names)
       continue
@@ -84,20 +84,30 @@ async function run(scenario) {
     const times = step.times ?? 1
     // From when to when they begin, one after the other.
     const pause = (number) => new Promise((resolve) => setTimeout(resolve, ((step.spread_seconds ?? 0) * 1000 * number) / times))
-    const answers = await Promise.all(Array.from({ length: times }, async (_, number) => {
+    const calls = Promise.all(Array.from({ length: times }, async (_, number) => {
       await pause(number)
       return call(clients[step.as], step, names)
     }))
+    const [answers, others] = await Promise.all([calls, run(step.meanwhile ?? [], names, clients)])
+    const failed = answers.filter((answer) => answer === undefined).length
+    if (step.or) assert(failed > 0 && failed < times, `${step.call}: all ended in the same way`)
     for (const [name, path] of Object.entries(step.bind ?? {})) names[name] = at(answers[0], path)
-    count += times
+    count += times + others
   }
+  return count
+}
+
+async function runWhole(scenario) {
+  const names = { unique: randomUUID(), secret: `${secret}-${randomUUID()}`, certificate: servers.certificate }
+  const clients = {}
+  const count = await run(scenario.steps, names, clients)
   for (const client of Object.values(clients)) client.close()
   return count
 }
 
 async function main() {
   for (const scenario of data('scenarios.json')) {
-    console.error(`Keepward: ${scenario.name}: ${await run(scenario)} calls`)
+    console.error(`Keepward: ${scenario.name}: ${await runWhole(scenario)} calls`)
   }
 }
 

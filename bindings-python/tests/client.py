@@ -137,29 +137,53 @@ async def one_call():
         return (await client.health.get()).status
 
 
-def closed_and_forked():
-    client = keepward.Client(base_url=URL)
-    with client as same:
-        assert same is client and client.health.get()
-    raises(RuntimeError, client.health.get)
-    client = keepward.Client(base_url=URL, max_retries=0)
-    client.health.get()
+def in_a_child(check):
     child = os.fork()
     if child == 0:
         try:
-            raises(RuntimeError, client.health.get)
-            assert keepward.Client(base_url=URL).health.get().status == "healthy"
-            client.close()
-            del client
-            gc.collect()
-            assert asyncio.run(one_call()) == "healthy"
+            check()
             os._exit(0)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def closed_and_forked():
+    client = keepward.Client(base_url=URL)
+    with client as same:
+        assert same is client and client.health.get()
+    raises(RuntimeError, client.health.get)
+    clients = [keepward.Client(base_url=URL, max_retries=0)]
+    clients[0].health.get()
+
+    def check():
+        raises(RuntimeError, clients[0].health.get)
+        assert keepward.Client(base_url=URL).health.get().status == "healthy"
+        clients.pop().close()
+        gc.collect()
+        assert asyncio.run(one_call()) == "healthy"
+
+    in_a_child(check)
     # Deaf, it would end in a `Timeout`: it makes one try.
-    assert client.health.get().status == "healthy"
+    assert clients[0].health.get().status == "healthy"
+
+
+def forked_after_asyncio():
+    client = keepward.AsyncClient(base_url=URL, max_retries=0)
+
+    async def status():
+        return (await client.health.get()).status
+
+    assert asyncio.run(status()) == "healthy"
+
+    def check():
+        raises(RuntimeError, lambda: asyncio.run(status()))
+        assert asyncio.run(one_call()) == "healthy"
+        asyncio.run(client.close())
+
+    in_a_child(check)
+    assert asyncio.run(status()) == "healthy"
 
 
 def control_c_ends_a_call():
@@ -309,6 +333,7 @@ if __name__ == "__main__":
         arguments,
         values_as_they_are,
         closed_and_forked,
+        forked_after_asyncio,
         control_c_ends_a_call,
         the_interpreter_ends_as_it_should,
         a_client_that_is_not_made_shows_no_key,

@@ -63,7 +63,7 @@ def make(kind, step, names):
 
 async def call(client, step, names):
     """Does what a step says, and holds it against what the step expects."""
-    expected = ERRORS.get(step.get("error")) or (getattr(keepward, step["error"]) if "error" in step else ())
+    expected = tuple(ERRORS.get(step[name]) or getattr(keepward, step[name]) for name in ("error", "or") if name in step)
     try:
         answer = await invoke(client, step["call"], filled(step["with"], names))
     except expected as error:
@@ -79,10 +79,10 @@ async def call(client, step, names):
     return answer
 
 
-async def run(kind, scenario):
-    names = {"unique": str(uuid.uuid4()), "secret": f"{SECRET}-{uuid.uuid4()}", "certificate": SERVERS["certificate"].encode()}
-    clients, count = {}, 0
-    for step in scenario["steps"]:
+async def run(kind, steps, names, clients):
+    """Does what the steps say; how many calls it made."""
+    count = 0
+    for step in steps:
         if "client" in step:
             clients[step["client"]] = make(kind, step, names)
             continue
@@ -96,14 +96,24 @@ async def run(kind, scenario):
             await asyncio.sleep(step.get("spread_seconds", 0) * number / times)
             return await call(client, step, names)
 
-        if kind is keepward.AsyncClient:
-            answers = await asyncio.gather(*(later(number) for number in range(times)))
-        else:
-            with concurrent.futures.ThreadPoolExecutor(times) as pool:
-                answers = list(pool.map(lambda number: asyncio.run(later(number)), range(times)))
+        with concurrent.futures.ThreadPoolExecutor(times) as pool:
+            if kind is keepward.AsyncClient:
+                calls = [asyncio.ensure_future(later(number)) for number in range(times)]
+            else:
+                calls = [asyncio.wrap_future(pool.submit(asyncio.run, later(number))) for number in range(times)]
+            count += times + await run(kind, step.get("meanwhile", []), names, clients)
+            answers = await asyncio.gather(*calls)
+        if "or" in step:
+            assert 0 < sum(answer is None for answer in answers) < times, (step, "all ended in the same way")
         for name, path in step.get("bind", {}).items():
             names[name] = at(answers[0], path)
-        count += times
+    return count
+
+
+async def run_whole(kind, scenario):
+    names = {"unique": str(uuid.uuid4()), "secret": f"{SECRET}-{uuid.uuid4()}", "certificate": SERVERS["certificate"].encode()}
+    clients = {}
+    count = await run(kind, scenario["steps"], names, clients)
     for client in clients.values():
         await close(client)
     return count
@@ -112,7 +122,7 @@ async def run(kind, scenario):
 def main():
     for kind in (keepward.Client, keepward.AsyncClient):
         for scenario in SCENARIOS:
-            count = asyncio.run(run(kind, scenario))
+            count = asyncio.run(run_whole(kind, scenario))
             print(f"{kind.__name__}: {scenario['name']}: {count} calls", file=sys.stderr)
 
 

@@ -3175,7 +3175,7 @@ pub mod params {
     pub struct SecretPutParams {
         /// Id of the vault.
         pub vault_id: crate::VaultId,
-        /// Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+        /// Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
         pub path: crate::SecretPath,
     }
     /// Parameters of `GET /v1/vaults/{vault_id}/secrets/{path}`.
@@ -3183,7 +3183,7 @@ pub mod params {
     pub struct SecretGetParams {
         /// Id of the vault.
         pub vault_id: crate::VaultId,
-        /// Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+        /// Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
         pub path: crate::SecretPath,
     }
     /// Parameters of `DELETE /v1/vaults/{vault_id}/secrets/{path}`.
@@ -3191,7 +3191,7 @@ pub mod params {
     pub struct SecretDeleteParams {
         /// Id of the vault.
         pub vault_id: crate::VaultId,
-        /// Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+        /// Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
         pub path: crate::SecretPath,
     }
     /// Parameters of `DELETE /v1/security/ip-rules/{rule_id}`.

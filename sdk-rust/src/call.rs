@@ -1,7 +1,6 @@
 //! A call on its way.
 
 use crate::error::{Error, Result};
-use futures_util::{Stream, stream};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -23,10 +22,6 @@ impl<'a, Answer: 'a> Call<'a, Answer> {
     }
 }
 
-/// How often a runtime looks at its sockets, and runs what they wake, before a call that is waited for.
-#[cfg(feature = "blocking")]
-const LOOKS: usize = 4;
-
 #[cfg(feature = "blocking")]
 impl<Answer> Call<'_, Answer> {
     /// Sends it and waits for the answer, on the thread that calls this.
@@ -35,23 +30,20 @@ impl<Answer> Call<'_, Answer> {
     /// As when it is awaited, and [`Error::Configuration`] within an asynchronous runtime, which it would stop. A thread of
     /// one that may wait, as in `spawn_blocking`, gives the call to the runtime: `Handle::current().block_on(call)`.
     pub fn wait(self) -> Result<Answer> {
-        // One for all clients: it owns their idle connections.
+        // One for all clients, with a thread of its own: it sees to their idle connections, which a call that is awaited
+        // elsewhere may be given.
         static RUNTIME: std::sync::OnceLock<std::io::Result<tokio::runtime::Runtime>> = std::sync::OnceLock::new();
         if tokio::runtime::Handle::try_current().is_ok() {
             let text =
                 "await a call within an asynchronous runtime, or give it to `Handle::block_on` where that may wait";
             return Err(Error::Configuration(text.to_owned()));
         }
-        let runtime =
-            RUNTIME.get_or_init(|| tokio::runtime::Builder::new_current_thread().enable_all().build()).as_ref();
+        let begin = || {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("keepward").enable_all().build()
+        };
+        let runtime = RUNTIME.get_or_init(begin).as_ref();
         let runtime = runtime.map_err(|error| Error::Configuration(format!("no runtime: {error}")))?;
-        runtime.block_on(async {
-            // Nobody has looked at idle connections since the last call: those that the server closed are found out first.
-            for _ in 0..LOOKS {
-                tokio::task::yield_now().await;
-            }
-            self.await
-        })
+        runtime.block_on(self)
     }
 }
 
@@ -66,57 +58,6 @@ impl<Answer> fmt::Debug for Call<'_, Answer> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Call(..)")
     }
-}
-
-/// So many pages in a row that repeat the one before come from somebody who knows nothing of pages, or grow as fast as they
-/// are read: there is no end to come to.
-const MOST_REPEATED: u32 = 10;
-
-/// The items of a page and of all that follow it.
-pub(crate) fn pages<'a, Request, Answer, Item, Id>(
-    request: Result<Request>,
-    send: impl Fn(Request) -> Call<'a, Answer> + Send + 'a,
-    items: fn(Answer) -> Vec<Item>,
-    id: fn(&Item) -> Id,
-    advance: fn(&mut Request, i32),
-) -> impl Stream<Item = Result<Item>> + Send + 'a
-where
-    Request: Clone + Send + 'a,
-    Answer: 'a,
-    Item: Send + 'a,
-    Id: PartialEq + Send + 'a,
-{
-    struct State<Request, Item, Id> {
-        request: Result<Request>,
-        waiting: std::vec::IntoIter<Item>,
-        /// Of the page before.
-        given: Vec<Id>,
-        /// How many pages in a row had nothing new.
-        repeated: u32,
-    }
-    let first = State { request, waiting: Vec::new().into_iter(), given: Vec::new(), repeated: 0 };
-    // The sender goes from step to step with the state: the stream owns both.
-    stream::try_unfold((first, send), move |(mut state, send)| async move {
-        loop {
-            if let Some(item) = state.waiting.next() {
-                return Ok(Some((item, (state, send))));
-            }
-            let mut request = state.request?;
-            let page = items(send(request.clone()).await?);
-            if page.is_empty() {
-                return Ok(None);
-            }
-            advance(&mut request, i32::try_from(page.len()).unwrap_or(i32::MAX));
-            state.request = Ok(request);
-            let ids: Vec<Id> = page.iter().map(id).collect();
-            let fresh: Vec<Item> = page.into_iter().filter(|item| !state.given.contains(&id(item))).collect();
-            state.repeated = if fresh.is_empty() { state.repeated + 1 } else { 0 };
-            if state.repeated == MOST_REPEATED {
-                return Err(Error::UnexpectedAnswer { status: None, request_id: None });
-            }
-            (state.given, state.waiting) = (ids, fresh.into_iter());
-        }
-    })
 }
 
 /// A text that stands in a path by itself: as these it would lead elsewhere.

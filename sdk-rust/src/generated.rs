@@ -1257,7 +1257,7 @@ Sends a `GET` request to `/v1/vaults/{vault_id}/secrets/{path}`
 
 Arguments:
 - `vault_id`: Id of the vault.
-- `path`: Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+- `path`: Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
 ```ignore
 let response = client.secret_get()
     .vault_id(vault_id)
@@ -1276,7 +1276,7 @@ Sends a `PUT` request to `/v1/vaults/{vault_id}/secrets/{path}`
 
 Arguments:
 - `vault_id`: Id of the vault.
-- `path`: Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+- `path`: Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
 - `body`
 ```ignore
 let response = client.secret_put()
@@ -1297,7 +1297,7 @@ Sends a `DELETE` request to `/v1/vaults/{vault_id}/secrets/{path}`
 
 Arguments:
 - `vault_id`: Id of the vault.
-- `path`: Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+- `path`: Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
 ```ignore
 let response = client.secret_delete()
     .vault_id(vault_id)

@@ -20,7 +20,7 @@
 //! of a secret, whose answer may be one of few, only where it was surely refused. Secret values are [`SecretText`]: they do not print.
 //! Clones of a [`Client`] share connections and tokens.
 //!
-//! With the feature `blocking` every call has `wait()`, for programs without an asynchronous runtime.
+//! With the feature `blocking` every call has `wait()`, and a list in pages `iter()`, for programs without an asynchronous runtime.
 //!
 //! Every operation of the OpenAPI document is a method of a resource: what is required is an argument, what is optional is
 //! set on the request before it is awaited. [`Client::api`] is the client below them.
@@ -38,6 +38,7 @@ mod client;
 #[doc(hidden)]
 pub mod dynamic;
 mod error;
+mod pages;
 mod principal;
 mod transport;
 

@@ -16,8 +16,9 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// How long requests in flight may take at a graceful stop.
-const STOP_TIME: Duration = Duration::from_secs(30);
+/// How long requests in flight may take at a graceful stop: Docker kills who has not ended after ten seconds, and there is more
+/// to do after them.
+const STOP_TIME: Duration = Duration::from_secs(7);
 
 /// A self-hosted vault and signing service for AI agents and the people who run them.
 #[derive(Parser)]

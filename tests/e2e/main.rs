@@ -2,7 +2,7 @@
 
 mod calls;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use keepward::dynamic::{Arguments, Data, Failure, call};
 use keepward::{Client, Error};
 use keepward_tests::{Mirror, builder, shared};
@@ -120,55 +120,80 @@ async fn called(client: &Client, operation: &str, with: &Value) -> Result<Data, 
     call(client, operation, Arguments::new(with.as_object().unwrap().clone(), Vec::new())).await
 }
 
-async fn run(scenario: &Value, mirror: &Mirror) {
-    let name = scenario["name"].as_str().unwrap();
-    // Of a run whose prints are searched for it.
-    let secret = std::env::var("KEEPWARD_E2E_SECRET").unwrap_or_else(|_| format!("sk-{}", uuid::Uuid::new_v4()));
-    let unique = uuid::Uuid::new_v4().to_string();
-    let names = [("unique", unique.as_str()), ("secret", &secret), ("certificate", mirror.certificate())];
-    let mut names: HashMap<String, Value> = names.map(|(name, text)| (name.to_owned(), text.into())).into();
-    let mut clients = HashMap::new();
-    for step in scenario["steps"].as_array().unwrap() {
-        if let Some(seconds) = step["pause_seconds"].as_f64() {
-            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-            continue;
+/// A scenario that is being run.
+struct Run<'a> {
+    scenario: &'a str,
+    mirror: &'a Mirror,
+    secret: String,
+    names: HashMap<String, Value>,
+    clients: HashMap<String, Client>,
+}
+
+impl<'a> Run<'a> {
+    fn new(scenario: &'a Value, mirror: &'a Mirror) -> Self {
+        // Of a run whose prints are searched for it.
+        let secret = std::env::var("KEEPWARD_E2E_SECRET").unwrap_or_else(|_| format!("sk-{}", uuid::Uuid::new_v4()));
+        let unique = uuid::Uuid::new_v4().to_string();
+        let names = [("unique", unique.as_str()), ("secret", &secret), ("certificate", mirror.certificate())];
+        let names = names.map(|(name, text)| (name.to_owned(), text.into())).into();
+        Self { scenario: scenario["name"].as_str().unwrap(), mirror, secret, names, clients: HashMap::new() }
+    }
+
+    async fn steps(&mut self, steps: &Value) {
+        for step in steps.as_array().into_iter().flatten() {
+            if let Some(seconds) = step["pause_seconds"].as_f64() {
+                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            } else if let Some(name) = step["client"].as_str() {
+                let made = client(step, &filled(&step["with"], &self.names), self.mirror);
+                self.clients.insert(name.to_owned(), made);
+            } else {
+                self.calls(step).await;
+            }
         }
-        let with = filled(&step["with"], &names);
-        if let Some(name) = step["client"].as_str() {
-            clients.insert(name, client(step, &with, mirror));
-            continue;
-        }
+    }
+
+    /// Calls as often as a step says, and does meanwhile what else it says.
+    async fn calls(&mut self, step: &Value) {
         let (who, operation) = (step["as"].as_str().unwrap(), step["call"].as_str().unwrap());
         let times = step["times"].as_u64().unwrap_or(1);
         // From when to when they begin, one after the other.
         let spread = Duration::from_secs_f64(step["spread_seconds"].as_f64().unwrap_or(0.0));
-        let (client, with) = (&clients[who], &with);
-        let calls = (0..times).map(|n| async move {
+        let (client, with) = (&self.clients[who].clone(), &filled(&step["with"], &self.names));
+        let calls = join_all((0..times).map(|n| async move {
             tokio::time::sleep(spread.mul_f64(n as f64 / times as f64)).await;
             called(client, operation, with).await
-        });
-        let mut first = None;
-        for outcome in join_all(calls).await {
-            let answer = match outcome {
-                Ok(answer) => answer,
-                Err(failure) => {
-                    assert_eq!(Some(name_of(&failure)), step["error"].as_str(), "{name}: {step}: {failure:?}");
-                    assert!(!format!("{failure:?}").contains(&secret), "an error shows a secret");
-                    let expected = step.get("failure").cloned().unwrap_or(json!({}));
-                    assert!(agrees(&failure_of(&failure), &expected), "{name}: {step}: {failure:?}");
-                    continue;
-                }
-            };
-            assert!(step["error"].is_null(), "{name}: {step} did not fail");
-            assert!(!format!("{answer:?}").contains(&secret), "an answer shows a secret");
-            let answer = plain(&answer);
-            let expected = filled(&step["expect"], &names);
-            assert!(expected.is_null() || agrees(&answer, &expected), "{name}: {step}");
-            first.get_or_insert(answer);
+        }));
+        let (outcomes, ()) = join(calls, Box::pin(self.steps(&step["meanwhile"]))).await;
+        let answers: Vec<Value> = outcomes.into_iter().filter_map(|outcome| self.answer(step, outcome)).collect();
+        if !step["or"].is_null() {
+            assert!(!answers.is_empty() && answers.len() < times as usize, "{step}: all ended in the same way");
         }
         for (name, path) in step["bind"].as_object().into_iter().flatten() {
             let pointer = format!("/{}", path.as_str().unwrap().replace('.', "/"));
-            names.insert(name.clone(), first.as_ref().unwrap().pointer(&pointer).unwrap().clone());
+            self.names.insert(name.clone(), answers[0].pointer(&pointer).unwrap().clone());
+        }
+    }
+
+    /// The answer to one call, if it was to have one; held against what the step expects.
+    fn answer(&self, step: &Value, outcome: Result<Data, Failure>) -> Option<Value> {
+        let name = self.scenario;
+        let shows = |printed: String| printed.contains(&self.secret);
+        match outcome {
+            Ok(answer) => {
+                assert!(step["error"].is_null(), "{name}: {step} did not fail");
+                assert!(!shows(format!("{answer:?}")), "an answer shows a secret");
+                let (answer, expected) = (plain(&answer), filled(&step["expect"], &self.names));
+                assert!(expected.is_null() || agrees(&answer, &expected), "{name}: {step}");
+                Some(answer)
+            }
+            Err(failure) => {
+                let allowed = [&step["error"], &step["or"]].map(Value::as_str);
+                assert!(allowed.contains(&Some(name_of(&failure))), "{name}: {step}: {failure:?}");
+                assert!(!shows(format!("{failure:?}")), "an error shows a secret");
+                let expected = step.get("failure").cloned().unwrap_or(json!({}));
+                assert!(agrees(&failure_of(&failure), &expected), "{name}: {step}: {failure:?}");
+                None
+            }
         }
     }
 }
@@ -178,7 +203,7 @@ async fn scenarios() {
     let mirror = Mirror::start(Some(&shared().url)).await;
     let scenarios: Vec<Value> = serde_json::from_str(SCENARIOS).unwrap();
     for scenario in &scenarios {
-        run(scenario, &mirror).await;
+        Run::new(scenario, &mirror).steps(&scenario["steps"]).await;
     }
     assert_eq!(mirror.findings(), Vec::<String>::new());
 }

@@ -1,7 +1,10 @@
 //! Many at once, and slow ones: memory stays bounded and others go on.
 
-use keepward_tests::{Http, Organisation, OwnServer, PASSWORD, RawConnection};
+use keepward_tests::{Http, Organisation, OwnServer, PASSWORD, RawConnection, is_postgres};
 use serde_json::json;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 fn resident_kilobytes(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -138,4 +141,49 @@ async fn bodies_take_no_more_than_their_memory() {
     let (refused, read) = (refused.count(), read.count());
     assert!(refused > 0 && read > 0 && refused + read == HELD, "{refused} refused, {read} read");
     organisation.owner.secrets().put(vault, "after", "v").await.unwrap();
+}
+
+/// A connection on which nothing moves is ended: one that never asks, one that stops in the first words of HTTP/2, one whose
+/// answers nobody reads.
+#[tokio::test]
+async fn silent_connections_are_ended() {
+    const LARGE: usize = 4 * 1024 * 1024;
+    const ANSWERS: usize = 8;
+    if is_postgres() {
+        // It takes a minute, and no database has a part in it.
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&server.url).await;
+    let vault = organisation.vault().await;
+    organisation.owner.secrets().put(vault, "large", "x".repeat(LARGE)).await.unwrap();
+    let open = || TcpStream::connect(server.url.strip_prefix("http://").unwrap());
+    let (mut silent, mut half, mut deaf) = (open().await.unwrap(), open().await.unwrap(), open().await.unwrap());
+    half.write_all(b"PRI * HTTP/2").await.unwrap();
+    let token = &organisation.owner_token;
+    let ask =
+        format!("GET /v1/vaults/{vault}/secrets/large HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+    deaf.write_all(ask.repeat(ANSWERS).as_bytes()).await.unwrap();
+    for quiet in [&mut silent, &mut half] {
+        let ended = tokio::time::timeout(Duration::from_secs(90), quiet.read(&mut [0; 64])).await;
+        assert_eq!(ended.expect("it was held open").unwrap_or(0), 0);
+    }
+    let mut read = Vec::new();
+    // Some answers are on their way; then it is cut off.
+    let _ = tokio::time::timeout(Duration::from_secs(30), deaf.read_to_end(&mut read)).await.expect("it was held open");
+    assert!(!read.is_empty() && read.len() < LARGE * ANSWERS, "{}", read.len());
+    organisation.owner.vaults().get(vault).await.unwrap();
+}
+
+/// Whoever has sent half a request keeps no server from stopping in time to leave its heads.
+#[tokio::test]
+async fn a_stop_does_not_wait_for_half_a_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let mut half = RawConnection::open(&server.url);
+    half.write(b"GET /v1/health HTTP/1.1\r\nHo");
+    Organisation::on(&server.url).await;
+    assert!(server.stop().success());
+    assert!(folder.path().join("audit-heads.json").exists());
 }

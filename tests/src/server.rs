@@ -192,7 +192,7 @@ impl OwnServer {
     pub fn stop(mut self) -> ExitStatus {
         let killed = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
         assert!(killed.success());
-        let bound = Instant::now() + Duration::from_secs(40);
+        let bound = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

@@ -96,9 +96,13 @@ fn verb() -> Result<()> {
             }
             Ok(())
         }
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
         _ => {
             print!("{HELP}");
-            if words.is_empty() { Ok(()) } else { bail!("unknown verb {words:?}") }
+            bail!("unknown verb {words:?}")
         }
     }
 }

@@ -92,6 +92,7 @@ pub(crate) struct Server {
     /// Where its metrics are, if it was told to show them.
     metrics_address: Option<String>,
     child: Child,
+    log: PathBuf,
 }
 
 impl Server {
@@ -118,7 +119,7 @@ impl Server {
                 // Whatever it is: the bare route of a bench has no health.
                 ensure!(get(&address, "/v1/health")?.starts_with("HTTP/1.1 "), "{address} does not answer");
                 let start_milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-                return Ok(Self { url, start_milliseconds, metrics_address, child });
+                return Ok(Self { url, start_milliseconds, metrics_address, child, log });
             }
             if has_ended {
                 bail!("the server did not start: {said}");
@@ -150,6 +151,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
+        // Its log goes away with its folder: whoever asks why a load failed finds it here.
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let is_trouble = |line: &&str| line.contains("\"level\":\"ERROR\"") || line.contains("\"level\":\"WARN\"");
+        for line in said.lines().filter(is_trouble).take(20) {
+            eprintln!("{line}");
+        }
     }
 }
 

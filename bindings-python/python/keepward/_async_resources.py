@@ -647,7 +647,7 @@ class AsyncSecrets:
 
         Args:
             vault_id: Id of the vault.
-            path: Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+            path: Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
             value: The value, stored as it is; binary data goes in as base64.
             metadata: Whatever helps to find the secret, at most 64 kB and not sealed; `{}` by default.
             expires_at: When this version ends; never by default.
@@ -671,7 +671,7 @@ class AsyncSecrets:
 
         Args:
             vault_id: Id of the vault.
-            path: Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+            path: Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
 
         `GET /v1/vaults/{vault_id}/secrets/{path}`
         """
@@ -689,7 +689,7 @@ class AsyncSecrets:
 
         Args:
             vault_id: Id of the vault.
-            path: Path of the secret; slashes as they are, encoded, or each segment encoded by itself.
+            path: Path of the secret, such as `payments/stripe`. In the URL its slashes may also be encoded.
 
         `DELETE /v1/vaults/{vault_id}/secrets/{path}`
         """
@@ -1551,7 +1551,7 @@ class AsyncBilling:
 
         What is added meanwhile moves others to the next page: they are not given twice, as long as what was added fills no whole page.
         """
-        return async_pages(self.transactions, "transactions", "page", page, {"limit": limit})
+        return async_pages(self._call, "billing_transactions.pages", {"page": page, "limit": limit})
 
     async def overage_method(
         self,
@@ -1639,7 +1639,7 @@ class AsyncAudit:
 
         What is added meanwhile moves others to the next page: they are not given twice, as long as what was added fills no whole page.
         """
-        return async_pages(self.events, "events", "offset", offset, {"resource_id": resource_id, "actor_id": actor_id, "action": action, "from_": from_, "to": to, "limit": limit})
+        return async_pages(self._call, "audit_events.pages", {"resource_id": resource_id, "actor_id": actor_id, "action": action, "from": from_, "to": to, "limit": limit, "offset": offset})
 
 
 class AsyncSecurity:

@@ -8,6 +8,7 @@ mod generated;
 pub use data::Data;
 
 use crate::call::Call;
+use crate::pages::{Cursor, Pages};
 use crate::{Client, Error, SecretText};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -84,6 +85,13 @@ impl Arguments {
         self.values.get(name).is_some_and(Value::is_null)
     }
 
+    /// Where a list goes on, as the page before said.
+    fn cursor(&mut self) -> Result<Option<Cursor>, Failure> {
+        let text = self.optional::<String>("cursor")?;
+        let cursor = text.map(|text| serde_json::from_str(&text)).transpose();
+        cursor.map_err(|_| Error::InvalidArgument("`cursor` is what the page before had".to_owned()).into())
+    }
+
     fn finish(self) -> Result<(), Failure> {
         match self.values.keys().next() {
             None => Ok(()),
@@ -92,11 +100,32 @@ impl Arguments {
     }
 }
 
-async fn answer<T: Serialize>(call: Call<'_, T>) -> Result<Data, Failure> {
-    data::data(&call.await?).map_err(|_| Error::UnexpectedAnswer { status: None, request_id: None }.into())
+fn unexpected<E>(_: E) -> Error {
+    Error::UnexpectedAnswer { status: None, request_id: None }
 }
 
-/// Calls an operation of the document by its id.
+async fn answer<T: Serialize>(call: Call<'_, T>) -> Result<Data, Failure> {
+    Ok(data::data(&call.await?).map_err(unexpected)?)
+}
+
+/// `items`, and the `cursor` to go on with; none at the end.
+async fn page<'a, Request: Clone, Answer: 'a, Item: Serialize>(
+    mut pages: Pages<'a, Request, Answer, Item>,
+    cursor: Option<Cursor>,
+) -> Result<Data, Failure> {
+    if let Some(cursor) = cursor {
+        pages.resume(cursor);
+    }
+    let items = pages.next().await?.unwrap_or_default();
+    let cursor = match pages.put_aside() {
+        Some(cursor) => Data::Text(serde_json::to_string(&cursor).map_err(unexpected)?),
+        None => Data::Null,
+    };
+    Ok(Data::Map(vec![("items".to_owned(), data::data(&items).map_err(unexpected)?), ("cursor".to_owned(), cursor)]))
+}
+
+/// Calls an operation of the document by its id; with `.pages` behind it, all pages of a list, one a call: each answers
+/// `items` and the `cursor` to give to the next, until that is null.
 ///
 /// # Errors
 /// [`Failure::Type`] and [`Error::InvalidArgument`] before anything is sent, and what the method of the operation answers.

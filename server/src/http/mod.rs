@@ -12,6 +12,7 @@ mod pipeline;
 mod problem;
 mod reply;
 mod request;
+mod silence;
 
 pub(crate) use body_memory::BodyMemory;
 pub use metrics::{Watched, listen as listen_for_metrics};

@@ -7,13 +7,19 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+/// The steps of a list, and those that are taken while one of them goes on.
+fn all(steps: &Value) -> Vec<&Value> {
+    let steps = steps.as_array().into_iter().flatten();
+    steps.flat_map(|step| std::iter::once(step).chain(all(&step["meanwhile"]))).collect()
+}
+
 /// The operations that scenarios call, or call with success.
 fn called(scenarios: &[Value], with_success: bool) -> BTreeSet<&str> {
-    let steps = scenarios.iter().filter_map(|scenario| scenario["steps"].as_array()).flat_map(|steps| {
+    let steps = scenarios.iter().map(|scenario| all(&scenario["steps"])).flat_map(|steps| {
         // A server of the tests' own says nothing of the real one.
         let made = steps.iter().filter(|step| step["server"].is_string()).filter_map(|step| step["client"].as_str());
         let others: BTreeSet<&str> = made.collect();
-        steps.iter().filter(move |step| !step["as"].as_str().is_some_and(|client| others.contains(client)))
+        steps.into_iter().filter(move |step| !step["as"].as_str().is_some_and(|client| others.contains(client)))
     });
     let steps = steps.filter(|step| !with_success || step["error"].is_null());
     steps.filter_map(|step| step["call"].as_str()).collect()
@@ -67,9 +73,10 @@ mod tests {
             {"as": "owner", "call": "vault_list"},
             {"as": "owner", "call": "vault_get", "error": "NotFound"},
             {"as": "dead", "call": "vault_create"},
+            {"as": "owner", "call": "vault_list", "meanwhile": [{"as": "owner", "call": "agent_list"}]},
         ]})];
-        assert_eq!(called(&scenarios, true), BTreeSet::from(["vault_list"]));
-        assert_eq!(called(&scenarios, false), BTreeSet::from(["vault_list", "vault_get"]));
+        assert_eq!(called(&scenarios, true), BTreeSet::from(["agent_list", "vault_list"]));
+        assert_eq!(called(&scenarios, false), BTreeSet::from(["agent_list", "vault_list", "vault_get"]));
     }
 
     /// A working operation that no scenario calls stops the generators, and with them `cargo xtask check`.

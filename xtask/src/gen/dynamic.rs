@@ -8,10 +8,13 @@ use quote::{format_ident, quote};
 pub(super) fn generate(resources: &[Resource<'_>]) -> Result<String> {
     let arms = resources.iter().flat_map(|resource| {
         let name = format_ident!("{}", resource.name);
-        resource.methods.iter().map(move |method| arm(&name, method))
+        resource.methods.iter().flat_map(move |method| {
+            let pages = method.operation.pages.as_ref().map(|_| arm(&name, method, Answered::InPages));
+            std::iter::once(arm(&name, method, Answered::AtOnce)).chain(pages)
+        })
     });
     print(quote! {
-        use super::{Arguments, Data, Failure, answer};
+        use super::{Arguments, Data, Failure, answer, page};
         use crate::Client;
 
         pub(super) async fn call(client: &Client, operation: &str, mut arguments: Arguments) -> Result<Data, Failure> {
@@ -23,8 +26,23 @@ pub(super) fn generate(resources: &[Resource<'_>]) -> Result<String> {
     })
 }
 
-fn arm(resource: &proc_macro2::Ident, method: &Method<'_>) -> proc_macro2::TokenStream {
+/// How a list comes: as the operation answers it, or as `OPERATION.pages`, which begins, or goes on with, all of its pages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    AtOnce,
+    InPages,
+}
+
+fn arm(resource: &proc_macro2::Ident, method: &Method<'_>, answered: Answered) -> proc_macro2::TokenStream {
     let (id, name) = (&method.operation.id, method.name());
+    let (id, cursor, end) = match answered {
+        Answered::AtOnce => (id.clone(), None, quote!(answer(call.into_future()).await)),
+        Answered::InPages => (
+            format!("{id}.pages"),
+            Some(quote!(let cursor = arguments.cursor()?;)),
+            quote!(page(call.pages(), cursor).await),
+        ),
+    };
     let required = method.required().map(|argument| {
         let (name, ty) = (&argument.name, &argument.ty);
         match argument.destination {
@@ -49,10 +67,11 @@ fn arm(resource: &proc_macro2::Ident, method: &Method<'_>) -> proc_macro2::Token
     let mutable = (!options.is_empty()).then(|| quote!(mut));
     quote! {
         #id => {
+            #cursor
             let #mutable call = client.#resource().#name(#(#required),*);
             #(#options)*
             arguments.finish()?;
-            answer(call.into_future()).await
+            #end
         }
     }
 }

@@ -6,7 +6,7 @@ use super::resources::sentence;
 use super::shape::{Shape, Way, is_open, shape};
 use super::surface::{Argument, Destination, Method, Resource};
 use crate::document::{Document, Side};
-use crate::model::{Pages, Place};
+use crate::model::Place;
 use anyhow::{Context, Result};
 use heck::{ToLowerCamelCase, ToPascalCase};
 use serde_json::Value;
@@ -249,12 +249,15 @@ pub(super) fn resources(document: &Document, resources: &[Resource<'_>]) -> Resu
                 .collect();
             let parameters = alone.iter().map(String::as_str).chain(["options"]).collect::<Vec<_>>().join(", ");
             let (id, values, names) = (&method.operation.id, values.join(", "), names.join(", "));
-            let call = format!("({parameters}) => call('{id}', {{ {values} }}, {{ {names} }}, options)");
-            writeln!(text, "    {}: {call},", method_name(method))?;
-            if let Some(Pages { items, by, .. }) = &method.operation.pages {
+            writeln!(
+                text,
+                "    {}: ({parameters}) => call('{id}', {{ {values} }}, {{ {names} }}, options),",
+                method_name(method)
+            )?;
+            if method.operation.pages.is_some() {
                 writeln!(
                     text,
-                    "    {}: (options) => pages({call}, '{items}', '{by}', options),",
+                    "    {}: (options) => pages((cursor) => call('{id}.pages', {{ cursor }}, {{ {names} }}, options)),",
                     iterator_name(method)
                 )?;
             }

@@ -149,6 +149,13 @@ fn parameter(document: &Document, argument: &Argument) -> Result<String> {
     })
 }
 
+/// The arguments of a method by the names that the document has for them.
+fn given(method: &Method<'_>) -> String {
+    let arguments = method.arguments.iter();
+    let given = arguments.map(|argument| format!("\"{}\": {}", argument.name, identifier(&argument.name)));
+    given.collect::<Vec<_>>().join(", ")
+}
+
 fn method(document: &Document, method: &Method<'_>, is_async: bool) -> Result<String> {
     let mut text = String::new();
     let (operation, name) = (method.operation, method.name());
@@ -184,18 +191,13 @@ fn method(document: &Document, method: &Method<'_>, is_async: bool) -> Result<St
         text.push_str("\n        This version of the server answers 501.\n");
     }
     write!(text, "\n        `{} {}`\n        \"\"\"\n", operation.method, operation.path)?;
-    let arguments: Vec<String> = method
-        .arguments
-        .iter()
-        .map(|argument| format!("\"{}\": {}", argument.name, identifier(&argument.name)))
-        .collect();
     // A text that must not be seen is no variable of this frame: tracebacks can show those.
     let is_secret = |argument: &&Argument| argument.schema.get("format").and_then(Value::as_str) == Some("password");
     for argument in method.arguments.iter().filter(is_secret) {
         let name = identifier(&argument.name);
         writeln!(text, "        {name} = sealed({name})")?;
     }
-    let call = format!("{wait}self._call(\"{}\", {{{}}})", operation.id, arguments.join(", "));
+    let call = format!("{wait}self._call(\"{}\", {{{}}})", operation.id, given(method));
     match &answer {
         Some(answer) => write!(text, "        answer: {answer} = {call}\n        return answer\n")?,
         None => writeln!(text, "        {call}")?,
@@ -207,15 +209,13 @@ fn method(document: &Document, method: &Method<'_>, is_async: bool) -> Result<St
 fn iterator(document: &Document, method: &Method<'_>, pages: &Pages, is_async: bool) -> Result<String> {
     let optional = method.optional().map(|argument| parameter(document, argument)).collect::<Result<Vec<_>>>()?;
     let parameters: String = optional.iter().map(|parameter| format!("        {parameter},\n")).collect();
-    let given = method.optional().map(|argument| identifier(&argument.name)).filter(|name| pages.by != name);
-    let given: Vec<String> = given.map(|name| format!("\"{name}\": {name}")).collect();
     let (prefix, item, name) = (if is_async { "Async" } else { "" }, pages.item.to_pascal_case(), method.name());
     Ok(format!(
-        "\n    def iter_{name}(\n        self,\n        *,\n{parameters}    ) -> {prefix}Iterator[models.{item}]:\n        \"\"\"The {items} of this page and of all that follow, as `{name}` answers them.\n\n        What is added meanwhile moves others to the next page: they are not given twice, as long as what was added fills no whole page.\n        \"\"\"\n        return {function}(self.{name}, \"{items}\", \"{by}\", {by}, {{{given}}})\n",
+        "\n    def iter_{name}(\n        self,\n        *,\n{parameters}    ) -> {prefix}Iterator[models.{item}]:\n        \"\"\"The {items} of this page and of all that follow, as `{name}` answers them.\n\n        What is added meanwhile moves others to the next page: they are not given twice, as long as what was added fills no whole page.\n        \"\"\"\n        return {function}(self._call, \"{id}.pages\", {{{given}}})\n",
         items = pages.items,
-        by = pages.by,
+        id = method.operation.id,
         function = if is_async { "async_pages" } else { "pages" },
-        given = given.join(", "),
+        given = given(method),
     ))
 }
 

@@ -29,6 +29,7 @@ pub(super) fn generate(resources: &[Resource<'_>]) -> Result<String> {
     let requests = requests.map(request).collect::<Result<Vec<_>>>()?;
     print(quote! {
         use crate::call::{Call, change};
+        use crate::pages::{List, Pages};
         use crate::{Client, Error, Result};
         use futures_util::Stream;
         impl Client { #(#accessors)* }
@@ -229,7 +230,7 @@ fn request(method: &Method<'_>) -> Result<TokenStream> {
         })
     });
     let setters = setters.collect::<Result<Vec<_>>>()?;
-    let stream = method.operation.pages.as_ref().map(|pages| stream(method, pages)).transpose()?;
+    let pages = method.operation.pages.as_ref().map(|list| pages(method, list)).transpose()?;
     Ok(quote! {
         #[doc = #doc]
         #[derive(Debug)]
@@ -240,7 +241,7 @@ fn request(method: &Method<'_>) -> Result<TokenStream> {
             /// [`Call::wait`] of this request.
             #[cfg(feature = "blocking")]
             pub fn wait(self) -> Result<#answer> { self.into_future().wait() }
-            #stream
+            #pages
         }
         impl<'a> IntoFuture for #ty<'a> {
             type Output = Result<#answer>;
@@ -254,29 +255,35 @@ fn request(method: &Method<'_>) -> Result<TokenStream> {
 }
 
 /// Every item of a list that is answered in pages.
-fn stream(method: &Method<'_>, pages: &Pages) -> Result<TokenStream> {
+fn pages(method: &Method<'_>, pages: &Pages) -> Result<TokenStream> {
     let (items, item) = (&pages.items, format_ident!("{}", pages.item.to_pascal_case()));
     let by = method.arguments.iter().find(|argument| pages.by == argument.name).context("the parameter of x-pages")?;
-    let place = place(method, by)?;
-    let next = match pages.counts_items {
-        true => quote!(request.#place.unwrap_or(0).saturating_add(count)),
-        false => quote!(request.#place.unwrap_or(1).saturating_add(1)),
-    };
-    let counts = if pages.counts_items { quote!(count) } else { quote!(_) };
+    let (place, counts_items) = (place(method, by)?, pages.counts_items);
+    let (parts, answer) = (parts(method), answer(method));
     Ok(quote! {
         /// The items of this page and of all that follow; each page is asked for when the one before it is used up.
         ///
         /// What is added meanwhile moves others to the next page: they are not given twice, as long as what was added
         /// fills no whole page.
         pub fn stream(self) -> impl Stream<Item = Result<crate::types::#item>> + Send + 'a {
-            let client = self.client;
-            crate::call::pages(
-                self.request,
-                move |request| Self { client, request: Ok(request) }.into_future(),
-                |answer| answer.#items,
-                |item| item.id.to_owned(),
-                |request, #counts| request.#place = Some(#next),
-            )
+            self.pages().stream()
+        }
+
+        /// The same as [`Self::stream`], for a program without an asynchronous runtime; see [`Call::wait`].
+        #[cfg(feature = "blocking")]
+        pub fn iter(self) -> impl Iterator<Item = Result<crate::types::#item>> + 'a {
+            self.pages().iter()
+        }
+
+        pub(crate) fn pages(self) -> Pages<'a, (#(#parts,)*), #answer, crate::types::#item> {
+            let list = List {
+                send: |client, request| Self { client, request: Ok(request) }.into_future(),
+                items: |answer| answer.#items,
+                id: |item| item.id.as_ref().map(ToString::to_string),
+                place: |request| &mut request.#place,
+                counts_items: #counts_items,
+            };
+            Pages::new(self.client, self.request, list)
         }
     })
 }

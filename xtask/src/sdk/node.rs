@@ -85,19 +85,26 @@ pub(crate) fn installed(scene: &Scene, others: &[&str]) -> Result<PathBuf> {
 pub(super) fn test(scene: &Scene) -> Result<()> {
     let folder = installed(scene, &[])?;
     // From within the package the tests would find its sources.
-    for test in ["types.ts", "e2e.js", "scenarios.js", "calls.js", "client.js"] {
+    for test in ["e2e.js", "declared.js", "scenarios.js", "calls.js", "client.js"] {
         std::fs::copy(sources().join("tests").join(test), folder.join(test))?;
+    }
+    // As a file of either kind of module, and as one that takes its package's.
+    let typed = ["types.ts", "types.cts", "types.mts"].map(|name| folder.join(name));
+    for file in &typed {
+        std::fs::copy(sources().join("tests/types.ts"), file)?;
     }
     for example in ["quickstart.mjs", "tour.mjs"] {
         std::fs::copy(sources().join("examples").join(example), folder.join(example))?;
     }
     let strict =
         ["tsc", "--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", "node", "--typeRoots"];
-    let types = sources().join("node_modules/@types");
-    run(Command::new("npx").args(strict).arg(types).arg(folder.join("types.ts")).current_dir(sources()))?;
+    let modules = sources().join("node_modules");
+    run(Command::new("npx").args(strict).arg(modules.join("@types")).args(typed).current_dir(sources()))?;
     let mirror = Mirror::start(&scene.server.url)?;
     for test in ["scenarios.js", "calls.js", "client.js", "quickstart.mjs", "tour.mjs"] {
-        scene.run_test(Command::new("node").arg(test).current_dir(&folder), Some(&mirror))?;
+        let mut node = Command::new("node");
+        node.arg(test).current_dir(&folder).env("KEEPWARD_TYPESCRIPT", modules.join("typescript"));
+        scene.run_test(&mut node, Some(&mirror))?;
     }
     mirror.end()
 }

@@ -91,8 +91,11 @@ fn create(file: &Path) -> std::io::Result<()> {
     let linked = std::fs::hard_link(&draft, file);
     std::fs::remove_file(&draft)?;
     match linked {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+        Ok(()) => {
+            tracing::info!(file = %file.display(), "made a master key; without it nobody opens the database again")
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
     }
     std::fs::File::open(folder)?.sync_all()
 }
