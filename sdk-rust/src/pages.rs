@@ -26,7 +26,7 @@ pub(crate) struct Pages<'a, Request, Answer, Item> {
     list: List<'a, Request, Answer, Item>,
     /// The next one; none after the last page, and after an error.
     request: Option<Result<Request>>,
-    /// The ids of the page before.
+    /// The ids of the page before. Keepward's items have one; others count as the same.
     given: Vec<Option<String>>,
     /// How many pages in a row had nothing new.
     repeated: u32,
@@ -94,7 +94,10 @@ impl<'a, Request: Clone, Answer: 'a, Item> Pages<'a, Request, Answer, Item> {
                 }
                 match Call::new(Ok(&mut self), Self::next).wait() {
                     Ok(page) => waiting = page?.into_iter(),
-                    Err(error) => return Some(Err(error)),
+                    Err(error) => {
+                        self.request = None;
+                        return Some(Err(error));
+                    }
                 }
             }
         })

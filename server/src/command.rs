@@ -10,6 +10,7 @@ use crate::operations::auth::service;
 use crate::{http, jobs};
 use clap::{Parser, Subcommand};
 use keepward_api::SecretText;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -243,6 +244,8 @@ async fn serve(config: Config) -> Result<()> {
         tracing::info!(metrics_address = %watched.address(), "metrics");
     }
     let listening = http::listen(Arc::clone(&app))?;
+    let addresses = [Some(listening.address()), watched.as_ref().map(http::Watched::address)];
+    let _silence = http::SilenceWatch::start(addresses.iter().flatten().map(SocketAddr::port).collect())?;
     let (stop, stopping) = watch::channel(false);
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stopping));
     tracing::info!(address = %listening.address(), "listening");

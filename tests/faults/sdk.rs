@@ -469,6 +469,7 @@ fn a_call_can_be_waited_for_without_a_runtime() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let within = runtime.block_on(async { human.account().get().wait() });
     assert!(matches!(within, Err(keepward::Error::Configuration(_))), "it would stop the runtime");
+    assert_eq!(runtime.block_on(async { human.audit().events().iter().count() }), 1, "an error is the last");
     // A thread of its that may wait does as its documentation says.
     let waits = runtime.block_on(runtime.spawn_blocking(move || {
         tokio::runtime::Handle::current().block_on(human.account().get()).map(|account| account.id)

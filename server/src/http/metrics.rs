@@ -1,7 +1,6 @@
 //! `/metrics`, on a listener of its own that the operator chooses: what it says is for whoever watches the server, not for
 //! its clients.
 
-use super::silence::Watch;
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 use dropshot::{ApiDescription, Body, ConfigDropshot, HttpError, HttpServer, RequestContext, ServerBuilder, endpoint};
@@ -19,10 +18,7 @@ async fn metrics(_: RequestContext<()>) -> std::result::Result<Response<Body>, H
 }
 
 /// A listener that answers `/metrics`.
-pub struct Watched {
-    server: HttpServer<()>,
-    _silence: Watch,
-}
+pub struct Watched(HttpServer<()>);
 
 /// Binds, and answers until closed.
 pub fn listen(address: SocketAddr) -> Result<Watched> {
@@ -31,17 +27,15 @@ pub fn listen(address: SocketAddr) -> Result<Watched> {
     let config = ConfigDropshot { bind_address: address, ..ConfigDropshot::default() };
     let silent = slog::Logger::root(slog::Discard, slog::o!());
     let server = ServerBuilder::new(api, (), silent).config(config).start();
-    let server = server.map_err(|error| Error::internal(format!("can't listen for metrics on {address}: {error}")))?;
-    let watch = Watch::start(server.local_addr().port());
-    Ok(Watched { server, _silence: watch })
+    server.map(Watched).map_err(|error| Error::internal(format!("can't listen for metrics on {address}: {error}")))
 }
 
 impl Watched {
     pub fn address(&self) -> SocketAddr {
-        self.server.local_addr()
+        self.0.local_addr()
     }
 
     pub async fn close(self) -> Result<()> {
-        self.server.close().await.map_err(Error::internal)
+        self.0.close().await.map_err(Error::internal)
     }
 }

@@ -17,3 +17,4 @@ mod silence;
 pub(crate) use body_memory::BodyMemory;
 pub use metrics::{Watched, listen as listen_for_metrics};
 pub use mount::{Listening, listen};
+pub use silence::Watch as SilenceWatch;

@@ -2,7 +2,6 @@
 //! (no extractor, no error form) runs before the pipeline. What it answers by itself is listed in `docs/dropshot.md`.
 
 use super::dispatch::dispatch;
-use super::silence::Watch;
 use crate::app::App;
 use crate::error::{Error, Result};
 use dropshot::{
@@ -16,7 +15,6 @@ use std::sync::Arc;
 /// A server that listens.
 pub struct Listening {
     server: HttpServer<Arc<App>>,
-    _silence: Watch,
 }
 
 /// The wildcard of the catch-all, declared so that dropshot accepts the route; it is never extracted.
@@ -54,8 +52,7 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
     let address = app.config.listen;
     let server = ServerBuilder::new(api, app, silent).config(config).tls(tls).start();
     let server = server.map_err(|error| Error::internal(format!("can't listen on {address}: {error}")))?;
-    let watch = Watch::start(server.local_addr().port());
-    Ok(Listening { server, _silence: watch })
+    Ok(Listening { server })
 }
 
 impl Listening {

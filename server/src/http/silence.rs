@@ -1,111 +1,128 @@
-//! Connections on which nothing moves any more. dropshot leaves a connection to hyper, which has a time for the head of a
-//! request only: one that never says anything, stops within a TLS handshake or HTTP/2, or never reads its answers would stay
-//! open for ever.
+//! Connections on which nothing moves any more. dropshot leaves a connection to hyper, which has a time for the head of an
+//! HTTP/1.1 request only: one that never says anything, stops within a TLS handshake or HTTP/2, or never reads its answers
+//! would stay open for ever.
+//!
+//! They are found among the descriptors of the process. No descriptor is duplicated for it: to close a duplicate of SQLite's
+//! would drop every lock that this process has on the file (fcntl(2), "Record locks").
 
-use std::io;
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use crate::error::{Error, Result};
+use rustix::fs::{Dir, Mode, OFlags};
+use rustix::net::{Shutdown, getpeername, getsockname, shutdown};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
-use tokio::task::JoinHandle;
 
-/// No data either way for so long, and a connection ends. No request is in work as long as that.
-const LONGEST: Duration = Duration::from_secs(60);
+/// No data either way for so long, and a connection ends: longer than clients and proxies keep idle ones, and than a request
+/// takes where the database hangs.
+const LONGEST: Duration = Duration::from_secs(120);
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// Ends the silent connections of a port of this process, until it is dropped.
-pub(super) struct Watch(JoinHandle<()>);
+/// Looks for silent connections until it is dropped.
+pub struct Watch(#[expect(dead_code, reason = "its end ends the thread")] Sender<()>);
 
 impl Watch {
-    pub(super) fn start(port: u16) -> Self {
-        Self(tokio::spawn(watch(port)))
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn watch(port: u16) {
-    let mut times = tokio::time::interval(BETWEEN);
-    times.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        times.tick().await;
-        match tokio::task::spawn_blocking(move || end_silent(port, LONGEST)).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(ended)) => tracing::debug!(ended, "connections on which nothing moved"),
-            Ok(Err(error)) => tracing::warn!(%error, "silent connections are not found"),
-            Err(error) => tracing::error!(%error, "the look for silent connections failed"),
-        }
+    /// Ends the silent connections of some ports of this process.
+    pub fn start(ports: Vec<u16>) -> Result<Self> {
+        // Opened once: when there are no descriptors left, there is most to find.
+        let folder =
+            rustix::fs::open("/proc/self/fd", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        let mut descriptors = folder.and_then(Dir::new).map_err(Error::internal)?;
+        let (watch, ended) = channel();
+        let look = move || {
+            while ended.recv_timeout(BETWEEN) == Err(RecvTimeoutError::Timeout) {
+                match end_silent(&mut descriptors, &ports, LONGEST) {
+                    Ok(0) => {}
+                    Ok(ended) => tracing::debug!(ended, "connections on which nothing moved"),
+                    Err(error) => tracing::warn!(%error, "silent connections are not found"),
+                }
+            }
+        };
+        std::thread::Builder::new().name("silence".to_owned()).spawn(look).map_err(Error::internal)?;
+        Ok(Self(watch))
     }
 }
 
 /// How many it has ended.
-fn end_silent(port: u16, longest: Duration) -> io::Result<usize> {
+fn end_silent(descriptors: &mut Dir, ports: &[u16], longest: Duration) -> std::io::Result<usize> {
     let mut ended = 0;
-    for entry in std::fs::read_dir("/proc/self/fd")? {
-        let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let Some(connection) = connection(number, port) else { continue };
-        if silence(&connection)? >= longest {
-            // Whoever waits for it sees its end. One that has just ended by itself can't be ended again.
-            let _ = connection.shutdown(Shutdown::Both);
-            ended += 1;
-        }
+    descriptors.rewind();
+    while let Some(entry) = descriptors.read() {
+        let Some(number) = entry?.file_name().to_str().ok().and_then(|name| name.parse().ok()) else { continue };
+        ended += usize::from(end_if_silent(number, ports, longest));
     }
     Ok(ended)
 }
 
-/// The connection behind a descriptor, if it is one of this port's: by a descriptor of its own, so that it can't become
-/// another's while it is looked at.
-fn connection(number: RawFd, port: u16) -> Option<TcpStream> {
-    // SAFETY: it is duplicated and not used otherwise; should it be closed by now, that fails, and should it be another's,
-    // that one is looked at.
+fn end_if_silent(number: RawFd, ports: &[u16], longest: Duration) -> bool {
+    // SAFETY: it is closed by nobody in here and kept by nobody. Whoever owns it may close it meanwhile; then it is no
+    // descriptor, or another one, about which the same is asked.
     #[expect(unsafe_code, reason = "a descriptor that dropshot owns, by its number")]
-    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
-    let owned: OwnedFd = borrowed.try_clone_to_owned().ok()?;
-    let stream = TcpStream::from(owned);
-    // What is no TCP socket has no such address, and what listens has no peer.
-    let is_ours = stream.local_addr().ok()?.port() == port && stream.peer_addr().is_ok();
-    is_ours.then_some(stream)
+    let socket = unsafe { BorrowedFd::borrow_raw(number) };
+    // What listens has no peer, and what is no socket of the internet has no such address.
+    let address = getsockname(socket).ok().and_then(|address| SocketAddr::try_from(address).ok());
+    let is_ours = address.is_some_and(|address| ports.contains(&address.port())) && getpeername(socket).is_ok();
+    let is_silent = is_ours && silence(socket).is_some_and(|silence| silence >= longest);
+    // Whoever waits for it sees its end.
+    is_silent && shutdown(socket, Shutdown::Both).is_ok()
 }
 
-/// For how long no data has gone either way (`TCP_INFO` of Linux; repeated probes of a peer that reads nothing are no data).
-fn silence(connection: &TcpStream) -> io::Result<Duration> {
+/// `tcpi_state` of connections that neither side has ended, or only the other one (Linux's `tcp_states.h`).
+const ESTABLISHED: u8 = 1;
+const CLOSE_WAIT: u8 = 8;
+
+/// For how long no data has gone either way over a TCP connection that is there (`TCP_INFO` of Linux). Probes of a peer that
+/// reads nothing are no data.
+fn silence(socket: BorrowedFd<'_>) -> Option<Duration> {
     let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
-    let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).map_err(io::Error::other)?;
-    let (number, to) = (connection.as_raw_fd(), info.as_mut_ptr().cast());
+    let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
+    let (number, to) = (socket.as_raw_fd(), info.as_mut_ptr().cast());
     // SAFETY: the kernel writes `length` bytes at most, which is what there is; all zeros are a value of this struct of
     // integers, so that it is whole whatever was written.
     #[expect(unsafe_code, reason = "no library of the tree reads TCP_INFO")]
     let info = unsafe {
         if libc::getsockopt(number, libc::IPPROTO_TCP, libc::TCP_INFO, to, &raw mut length) != 0 {
-            return Err(io::Error::last_os_error());
+            return None;
         }
         info.assume_init()
     };
-    Ok(Duration::from_millis(info.tcpi_last_data_recv.min(info.tcpi_last_data_sent).into()))
+    let is_there = matches!(info.tcpi_state, ESTABLISHED | CLOSE_WAIT);
+    is_there.then(|| Duration::from_millis(info.tcpi_last_data_recv.min(info.tcpi_last_data_sent).into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use rustix::fs::{FlockOperation, fcntl_lock};
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::fs::MetadataExt;
 
     /// Whether a connection is still there for who is at its other end.
     fn is_open(mut connection: &TcpStream) -> bool {
         connection.set_nonblocking(true).unwrap();
         let found = connection.read(&mut [0; 64]);
         connection.set_nonblocking(false).unwrap();
-        found.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        found.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
+    fn is_locked(file: &std::fs::File) -> bool {
+        let inode = format!(":{} ", file.metadata().unwrap().ino());
+        std::fs::read_to_string("/proc/locks").unwrap().lines().any(|line| line.contains(&inode))
     }
 
     #[test]
     fn ends_what_is_silent_and_nothing_else() {
         const LONG: Duration = Duration::from_secs(1);
+        let folder = rustix::fs::open("/proc/self/fd", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        let mut descriptors = Dir::new(folder).unwrap();
         let (listener, other) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
         let port = listener.local_addr().unwrap().port();
+        // Not of TCP, and with a file lock: both are passed over.
+        let udp = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+        udp.connect(other.local_addr().unwrap()).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
         let open = |listener: &TcpListener| {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             (client, listener.accept().unwrap().0)
@@ -122,10 +139,11 @@ mod tests {
             teller.write_all(b".").unwrap();
             told.read_exact(&mut [0]).unwrap();
         }
-        assert_eq!(end_silent(port, LONG).unwrap(), 2);
-        assert!(!is_open(&silent.0) && is_open(&spoke.0) && is_open(&elsewhere.0));
-        assert_eq!((&stuffed.1).write(b".").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(end_silent(&mut descriptors, &[port], LONG).unwrap(), 2);
+        assert!(!is_open(&silent.0) && is_open(&spoke.0) && is_open(&elsewhere.0) && is_locked(&file));
+        assert_eq!((&stuffed.1).write(b".").unwrap_err().kind(), ErrorKind::BrokenPipe);
         told.write_all(b".").unwrap();
         teller.read_exact(&mut [0]).unwrap();
+        assert_eq!(end_silent(&mut descriptors, &[port], LONG).unwrap(), 0, "what has ended is not ended again");
     }
 }
