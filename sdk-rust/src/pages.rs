@@ -92,6 +92,8 @@ impl<'a, Request: Clone, Answer: 'a, Item> Pages<'a, Request, Answer, Item> {
                 if let Some(item) = waiting.next() {
                     return Some(Ok(item));
                 }
+                // None behind an error either, also one of a call that was not even begun.
+                self.request.as_ref()?;
                 match Call::new(Ok(&mut self), Self::next).wait() {
                     Ok(page) => waiting = page?.into_iter(),
                     Err(error) => {
