@@ -30,20 +30,33 @@ impl<Answer> Call<'_, Answer> {
     /// As when it is awaited, and [`Error::Configuration`] within an asynchronous runtime, which it would stop. A thread of
     /// one that may wait, as in `spawn_blocking`, gives the call to the runtime: `Handle::current().block_on(call)`.
     pub fn wait(self) -> Result<Answer> {
-        // One for all clients, with a thread of its own: it sees to their idle connections, which a call that is awaited
-        // elsewhere may be given.
-        static RUNTIME: std::sync::OnceLock<std::io::Result<tokio::runtime::Runtime>> = std::sync::OnceLock::new();
-        if tokio::runtime::Handle::try_current().is_ok() {
-            let text =
-                "await a call within an asynchronous runtime, or give it to `Handle::block_on` where that may wait";
-            return Err(Error::Configuration(text.to_owned()));
+        match tokio::runtime::Handle::try_current() {
+            Err(error) if error.is_missing_context() => {}
+            _ => {
+                let text =
+                    "await a call within an asynchronous runtime, or give it to `Handle::block_on` where that may wait";
+                return Err(Error::Configuration(text.to_owned()));
+            }
         }
-        let begin = || {
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("keepward").enable_all().build()
-        };
-        let runtime = RUNTIME.get_or_init(begin).as_ref();
-        let runtime = runtime.map_err(|error| Error::Configuration(format!("no runtime: {error}")))?;
+        let runtime = runtime().map_err(|error| Error::Configuration(format!("no runtime: {error}")))?;
         runtime.block_on(self)
+    }
+}
+
+/// One for all clients of this process, with a thread of its own: it sees to their idle connections, which a call that is
+/// awaited elsewhere may be given. A fork takes no threads along, so that a child makes one for itself.
+#[cfg(feature = "blocking")]
+fn runtime() -> std::io::Result<&'static tokio::runtime::Runtime> {
+    use std::sync::{Mutex, PoisonError};
+    use tokio::runtime::{Builder, Runtime};
+    static RUNTIME: Mutex<Option<(u32, &Runtime)>> = Mutex::new(None);
+    let (process, mut known) = (std::process::id(), RUNTIME.lock().unwrap_or_else(PoisonError::into_inner));
+    match *known {
+        Some((of, runtime)) if of == process => Ok(runtime),
+        _ => {
+            let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("keepward").enable_all().build()?;
+            Ok(known.insert((process, Box::leak(Box::new(runtime)))).1)
+        }
     }
 }
 

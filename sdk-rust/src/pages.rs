@@ -26,7 +26,8 @@ pub(crate) struct Pages<'a, Request, Answer, Item> {
     list: List<'a, Request, Answer, Item>,
     /// The next one; none after the last page, and after an error.
     request: Option<Result<Request>>,
-    /// The ids of the page before. Keepward's items have one; others count as the same.
+    /// The ids of the latest items, as many as the longest page had: the last page may be short, and those that it moves on
+    /// to the next one are of the page before. Keepward's items have an id; others count as the same.
     given: Vec<Option<String>>,
     /// How many pages in a row had nothing new.
     repeated: u32,
@@ -49,13 +50,15 @@ impl<'a, Request: Clone, Answer: 'a, Item> Pages<'a, Request, Answer, Item> {
         }
         let step = if self.list.counts_items { i32::try_from(page.len()).unwrap_or(i32::MAX) } else { 1 };
         *(self.list.place)(&mut request) = Some(start.saturating_add(step));
-        let ids = page.iter().map(self.list.id).collect();
+        let most = self.given.len().max(page.len());
         let fresh: Vec<Item> = page.into_iter().filter(|item| !self.given.contains(&(self.list.id)(item))).collect();
-        self.repeated = if fresh.is_empty() { self.repeated + 1 } else { 0 };
-        if self.repeated == MOST_REPEATED {
+        self.repeated = if fresh.is_empty() { self.repeated.saturating_add(1) } else { 0 };
+        if self.repeated >= MOST_REPEATED {
             return Err(Error::UnexpectedAnswer { status: None, request_id: None });
         }
-        (self.given, self.request) = (ids, Some(Ok(request)));
+        self.given.extend(fresh.iter().map(self.list.id));
+        self.given.drain(..self.given.len().saturating_sub(most));
+        self.request = Some(Ok(request));
         Ok(Some(fresh))
     }
 

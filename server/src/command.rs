@@ -10,7 +10,6 @@ use crate::operations::auth::service;
 use crate::{http, jobs};
 use clap::{Parser, Subcommand};
 use keepward_api::SecretText;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -245,7 +244,9 @@ async fn serve(config: Config) -> Result<()> {
     }
     let listening = http::listen(Arc::clone(&app))?;
     let addresses = [Some(listening.address()), watched.as_ref().map(http::Watched::address)];
-    let _silence = http::SilenceWatch::start(addresses.iter().flatten().map(SocketAddr::port).collect())?;
+    // Where there is no /proc a server is as good as one without it.
+    let _silence = http::SilenceWatch::start(addresses.into_iter().flatten().collect())
+        .inspect_err(|error| tracing::warn!(%error, "/proc/self/fd can't be read: silent connections are not ended"));
     let (stop, stopping) = watch::channel(false);
     let jobs = tokio::spawn(jobs::run(Arc::clone(&app), stopping));
     tracing::info!(address = %listening.address(), "listening");

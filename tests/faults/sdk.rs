@@ -129,6 +129,20 @@ async fn pages_without_an_end_are_an_error() {
     assert_eq!((found.len(), script.asked()), (2, 11));
 }
 
+/// What is added meanwhile moves others on, past a short last page, too.
+#[tokio::test]
+async fn pages_give_nothing_twice() {
+    let ids = [1, 2, 3].map(uuid::Uuid::from_u128);
+    let page = |of: &[usize]| {
+        let events: Vec<_> = of.iter().map(|n| serde_json::json!({"id": ids[*n], "details": {}})).collect();
+        answer("200 OK", "Content-Type: application/json\r\n", &serde_json::json!({"events": events}).to_string())
+    };
+    let script = Script::run(&[&page(&[0, 1]), &page(&[2]), &page(&[1, 2]), &page(&[])]);
+    let found: Vec<_> = script.client().audit().events().limit(2).stream().collect().await;
+    assert_eq!(found.into_iter().map(|event| event.unwrap().id.unwrap().0).collect::<Vec<_>>(), ids);
+    assert_eq!(script.asked(), 4);
+}
+
 #[tokio::test]
 async fn retries_end() {
     let script = Script::run(&[&busy()]);
