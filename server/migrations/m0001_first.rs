@@ -14,7 +14,7 @@ impl MigrationName for Migration {
     }
 }
 
-fn table(name: &'static str, columns: Vec<ColumnDef>, key: &[&'static str]) -> TableCreateStatement {
+pub(super) fn table(name: &'static str, columns: Vec<ColumnDef>, key: &[&'static str]) -> TableCreateStatement {
     let mut table = Table::create();
     table.table(name);
     for column in columns {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::http::BodyMemory;
 use crate::seal::Keyring;
 use crate::seal::keystore::SoftwareKeystore;
-use crate::store::{Committer, Database, check_schema, migrate};
+use crate::store::{Committer, Database, DatabaseUrl, check_schema, migrate};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -54,6 +54,16 @@ impl Writing {
     }
 }
 
+/// A server that runs on the schema of this version is not in the way; one of the version before would find its tables gone.
+async fn open_to_migrate(url: &DatabaseUrl) -> Result<Database> {
+    let beside = Database::open(url).await?;
+    if check_schema(&beside).await.is_ok() {
+        return Ok(beside);
+    }
+    beside.close().await;
+    Database::open_to_serve(url).await
+}
+
 impl App {
     /// Opens database and keys, and makes them where there are none.
     pub async fn open(config: Config, how: Open) -> Result<(Self, Writing)> {
@@ -61,7 +71,7 @@ impl App {
             config.prepare_data_dir()?;
         }
         let database = match how {
-            Open::Migrate if config.database.exists() => Database::open(&config.database).await?,
+            Open::Migrate if config.database.exists() => open_to_migrate(&config.database).await?,
             Open::Serve | Open::Migrate => Database::open_to_serve(&config.database).await?,
             Open::Beside => Database::open(&config.database).await?,
         };

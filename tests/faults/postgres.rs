@@ -206,7 +206,7 @@ async fn servers_that_start_at_once_on_an_empty_database_all_come_up() {
     assert!(start(&cluster.create("first"), folder.path(), &[]).unwrap().stop().success());
     let migrated = keepward_tests::command(folder.path()).arg("migrate").env("KEEPWARD_DATABASE_URL", &url).status();
     assert!(migrated.unwrap().success());
-    run(&url, "DROP TABLE seaql_migrations, meta, key_record, organisation, users, api_key, agent, vault, secret, secret_version, policy, revoked_token, audit_event, audit_head").await;
+    run(&url, "DROP TABLE seaql_migrations, meta, key_record, organisation, users, api_key, agent, vault, secret_version, policy, revoked_token, audit_event, audit_head").await;
     let starts: Vec<_> = (0..3)
         .map(|_| {
             let mut migrate = keepward_tests::command(folder.path());

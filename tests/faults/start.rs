@@ -1,5 +1,6 @@
 //! Starting: what a server refuses, and says so; stopping.
 
+use crate::edit::edit;
 use keepward_tests::{Mount, Organisation, OwnServer, command, is_postgres};
 use sea_orm::ConnectionTrait;
 use std::fs::Permissions;
@@ -25,6 +26,12 @@ async fn a_second_server_on_the_same_folder_says_who_holds_it() {
     assert!(said.contains(&server.pid().to_string()) && said.contains("another server"), "{said}");
     let migrated = command(folder.path()).arg("migrate").status().unwrap();
     assert!(migrated.success(), "host-side commands work beside it");
+    // As if it were of an older version, whose tables would be gone.
+    edit(folder.path(), "DELETE FROM seaql_migrations WHERE version = 'm0003_newest_version'").await;
+    let refused = command(folder.path()).arg("migrate").output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("another server"), "{said}");
+    edit(folder.path(), "INSERT INTO seaql_migrations VALUES ('m0003_newest_version', 0)").await;
     assert!(server.stop().success());
     drop(OwnServer::start(folder.path(), &[]));
 }

@@ -4,7 +4,7 @@ use super::chain::wire;
 use crate::error::Result;
 use crate::store::entity::audit_event::{Column, Entity, Model};
 use keepward_api::{EventId, OrgId, Timestamp, types};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 /// What a query asks for; a text that can't be in the trail matches nothing.
@@ -22,26 +22,42 @@ pub struct Filter {
 /// The newest events of an organisation that match, newest first.
 pub async fn events(connection: &impl ConnectionTrait, org: OrgId, filter: &Filter) -> Result<Vec<types::AuditEvent>> {
     let mut query = Entity::find().filter(Column::OrgId.eq(org.0));
-    for (column, wanted) in [(Column::ResourceId, &filter.resource_id), (Column::ActorId, &filter.actor_id)] {
-        match wanted.as_deref().map(Uuid::try_parse) {
-            None => {}
-            Some(Ok(id)) => query = query.filter(column.eq(id)),
-            Some(Err(_)) => return Ok(Vec::new()),
-        }
+    // Few events are of one resource, more of one actor, most of one action. SQLite knows nothing of that: of two columns
+    // that are equal to something it may search the index of the wrong one, and look at millions of events. No index is
+    // searched for what is not different.
+    let id = |wanted: &str| Uuid::try_parse(wanted).ok();
+    if let Some(wanted) = &filter.resource_id {
+        let Some(resource) = id(wanted) else { return Ok(Vec::new()) };
+        query = query.filter(Column::ResourceId.eq(resource));
     }
-    if let Some(action) = &filter.action {
+    if let Some(wanted) = &filter.actor_id {
+        let Some(actor) = id(wanted) else { return Ok(Vec::new()) };
+        query = query.filter(match filter.resource_id {
+            None => Column::ActorId.eq(actor),
+            Some(_) => Column::ActorId.ne(actor).not(),
+        });
+    }
+    if let Some(action) = filter.action.as_deref() {
         if action.contains('\0') {
             return Ok(Vec::new());
         }
-        query = query.filter(Column::Action.eq(action.as_str()));
+        query = query.filter(match (&filter.resource_id, &filter.actor_id) {
+            (None, None) => Column::Action.eq(action),
+            _ => Column::Action.ne(action).not(),
+        });
     }
+    let (mut first, mut last) = (1, i64::MAX);
     if let Some(from) = filter.from {
-        let begin = first_since(connection, org, from.microseconds()).await?;
-        query = query.filter(Column::Sequence.gte(begin)).filter(Column::CreatedAt.gte(from.microseconds()));
+        first = first_since(connection, org, from.microseconds()).await?;
+        query = query.filter(Column::CreatedAt.gte(from.microseconds()));
     }
     if let Some(to) = filter.to {
-        let end = first_since(connection, org, to.microseconds().saturating_add(1)).await?;
-        query = query.filter(Column::Sequence.lt(end)).filter(Column::CreatedAt.lte(to.microseconds()));
+        last = first_since(connection, org, to.microseconds().saturating_add(1)).await?.saturating_sub(1);
+        query = query.filter(Column::CreatedAt.lte(to.microseconds()));
+    }
+    // As one range: SQLite would rather search two ends than an index that has what else is asked for.
+    if filter.from.is_some() || filter.to.is_some() {
+        query = query.filter(Column::Sequence.between(first, last));
     }
     let rows = query.order_by_desc(Column::Sequence).limit(filter.limit).offset(filter.offset).all(connection).await?;
     Ok(rows.into_iter().map(|row| convert(org, row)).collect())

@@ -6,7 +6,7 @@ use super::policy::{Ceiling, PolicyFacts};
 use super::principal::Role;
 use crate::error::{Error, Result};
 use crate::store::Actor;
-use crate::store::entity::{secret, secret_version, vault};
+use crate::store::entity::{secret_version, vault};
 use keepward_api::{AgentId, ApiKeyId, OrgId, Timestamp, UserId, VaultId};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -115,8 +115,7 @@ pub struct VaultStored {
 #[derive(Default)]
 pub struct SecretStored {
     pub vault: Option<vault::Model>,
-    pub secret: Option<secret::Model>,
-    pub version: Option<secret_version::Model>,
+    pub newest: Option<secret_version::Model>,
 }
 
 /// What a request looks up besides its principal; the document says which (`x-lookup`).
@@ -162,7 +161,7 @@ pub mod lookup {
         pub vault_id: VaultId,
         pub prefix: Option<String>,
     }
-    /// A path: its vault, the policies that can match it, the secret and its newest version.
+    /// A path: its vault, the policies that can match it, and the newest version there.
     #[derive(Clone, PartialEq, Eq)]
     pub struct Secret {
         pub vault_id: VaultId,
@@ -305,7 +304,7 @@ pub mod lookup {
             Some(Place { vault: self.vault_id.0, path: self.path.as_str().to_owned() })
         }
         fn take(&self, rows: &mut Rows) -> SecretStored {
-            SecretStored { vault: rows.vault.take(), secret: rows.secret.take(), version: rows.version.take() }
+            SecretStored { vault: rows.vault.take(), newest: rows.newest.take() }
         }
         fn locks(&self) -> Vec<Lock> {
             let (vault, path) = (self.vault_id.0.as_bytes(), self.path.as_str().as_bytes());

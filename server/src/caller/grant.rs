@@ -155,7 +155,7 @@ impl<T> Unread<T> {
 pub mod action {
     use super::*;
     use crate::caller::facts::{SecretStored, VaultStored};
-    use crate::store::entity::{agent, secret, secret_version, vault};
+    use crate::store::entity::{agent, secret_version, vault};
 
     /// Public operations: their own rules decide.
     pub struct Public;
@@ -238,19 +238,18 @@ pub mod action {
     /// A version that may be opened.
     pub struct Readable {
         pub vault: vault::Model,
-        pub secret: secret::Model,
         pub version: secret_version::Model,
     }
 
     /// A path that may be written: its vault, and what stands there.
     pub struct Slot {
         pub vault: vault::Model,
-        pub secret: Option<secret::Model>,
+        pub newest: Option<secret_version::Model>,
     }
 
-    fn parts(stored: SecretStored) -> Result<(vault::Model, Option<secret::Model>, Option<secret_version::Model>)> {
+    fn parts(stored: SecretStored) -> Result<(vault::Model, Option<secret_version::Model>)> {
         let vault = stored.vault.ok_or(Error::NotFound { what: "vault" })?;
-        Ok((vault, stored.secret, stored.version))
+        Ok((vault, stored.newest))
     }
 
     impl Action for ReadSecret {
@@ -262,16 +261,15 @@ pub mod action {
         /// 404 what never was, 410 what is deleted, expired or used up, 403 a signing key for an agent that signs without
         /// seeing.
         fn release(stored: SecretStored, facts: &Facts, now: Timestamp) -> Result<Readable> {
-            let (vault, secret, version) = parts(stored)?;
-            let secret = secret.ok_or(Error::NotFound { what: "secret" })?;
-            let gone = |detail| Error::Gone { detail, resource: Some(secret.id) };
-            if secret.deleted_at.is_some() {
+            let (vault, version) = parts(stored)?;
+            let version = version.ok_or(Error::NotFound { what: "secret" })?;
+            let gone = |detail| Error::Gone { detail, resource: Some(version.secret_id) };
+            if version.deleted_at.is_some() {
                 return Err(gone("The secret was deleted."));
             }
-            let version = version.ok_or_else(|| Error::internal("a secret without its newest version"))?;
             if facts.principal.intents && matches!(version.kind.as_str(), "private_key" | "ssh_key") {
                 let detail = "An agent of the intents API signs with keys, it does not read them.".into();
-                return Err(Error::Forbidden { detail, resource: Some(secret.id) });
+                return Err(Error::Forbidden { detail, resource: Some(version.secret_id) });
             }
             if version.expires_at.is_some_and(|end| end <= now.microseconds()) {
                 return Err(gone("The secret has expired."));
@@ -279,7 +277,7 @@ pub mod action {
             if version.max_access_count.is_some_and(|most| version.access_count >= most) {
                 return Err(gone("The reads of this secret are used up."));
             }
-            Ok(Readable { vault, secret, version })
+            Ok(Readable { vault, version })
         }
     }
 
@@ -290,14 +288,14 @@ pub mod action {
             policy::may_at_path(facts, Permission::Write, &key.path, now, address)
         }
         fn release(stored: SecretStored, _: &Facts, _: Timestamp) -> Result<Slot> {
-            let (vault, secret, _) = parts(stored)?;
-            Ok(Slot { vault, secret })
+            let (vault, newest) = parts(stored)?;
+            Ok(Slot { vault, newest })
         }
     }
 
     impl Action for DeleteSecret {
         type Lookup = lookup::Secret;
-        type Row = secret::Model;
+        type Row = secret_version::Model;
         /// `write` gives it as well as `delete`.
         fn decide(facts: &Facts, key: &Self::Lookup, now: Timestamp, address: IpAddr) -> Decision {
             match policy::may_at_path(facts, Permission::Delete, &key.path, now, address) {
@@ -305,12 +303,12 @@ pub mod action {
                 Decision::Deny(_) => policy::may_at_path(facts, Permission::Write, &key.path, now, address),
             }
         }
-        fn release(stored: SecretStored, _: &Facts, _: Timestamp) -> Result<secret::Model> {
-            let (_, secret, _) = parts(stored)?;
-            let secret = secret.ok_or(Error::NotFound { what: "secret" })?;
-            match secret.deleted_at {
-                None => Ok(secret),
-                Some(_) => Err(Error::Gone { detail: "The secret was deleted.", resource: Some(secret.id) }),
+        fn release(stored: SecretStored, _: &Facts, _: Timestamp) -> Result<secret_version::Model> {
+            let (_, version) = parts(stored)?;
+            let version = version.ok_or(Error::NotFound { what: "secret" })?;
+            match version.deleted_at {
+                None => Ok(version),
+                Some(_) => Err(Error::Gone { detail: "The secret was deleted.", resource: Some(version.secret_id) }),
             }
         }
     }

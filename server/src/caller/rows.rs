@@ -9,7 +9,7 @@ use super::policy::{Ceiling, PolicyFacts};
 use super::principal::{AgentCaller, AnyCaller, PersonalKey, Role, Session, UserCaller};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
-use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret, secret_version, users, vault};
+use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret_version, users, vault};
 use crate::store::{Actor, Change, Lock, Union, Unit, is_authentic, is_disconnected};
 use keepward_api::{AgentId, ApiKeyId, OrgId, PolicyId, Timestamp, UserId, VaultId};
 use sea_orm::{ConnectionTrait, DbBackend, ModelTrait, Statement, Value};
@@ -28,8 +28,7 @@ pub struct Rows {
     pub(super) api_key: Option<api_key::Model>,
     pub(super) policies: Vec<policy::Model>,
     pub(super) vault: Option<vault::Model>,
-    pub(super) secret: Option<secret::Model>,
-    pub(super) version: Option<secret_version::Model>,
+    pub(super) newest: Option<secret_version::Model>,
     pub(super) target: Option<agent::Model>,
 }
 
@@ -60,8 +59,7 @@ pub(super) const API_KEY: i64 = 4;
 pub(super) const VAULT: i64 = 5;
 pub(super) const POLICY: i64 = 6;
 pub(super) const SECRET: i64 = 7;
-pub(super) const VERSION: i64 = 8;
-const TARGET: i64 = 9;
+const TARGET: i64 = 8;
 
 /// Statement texts by what they depend on: few, since prefixes are padded.
 type Texts = RwLock<HashMap<(bool, Proof, Shape), (Union, Arc<str>)>>;
@@ -103,10 +101,7 @@ fn compose(sqlite: bool, proof: Proof, shape: Shape) -> (Union, String) {
     union = match shape {
         Shape::Nothing => union,
         Shape::Vault | Shape::Listing { .. } => union.with::<vault::Entity>().with::<policy::Entity>(),
-        Shape::Secret { .. } => {
-            let union = union.with::<vault::Entity>().with::<policy::Entity>();
-            union.with::<secret::Entity>().with::<secret_version::Entity>()
-        }
+        Shape::Secret { .. } => union.with::<vault::Entity>().with::<policy::Entity>().with::<secret_version::Entity>(),
         Shape::Agent => union.with::<agent::Entity>(),
     };
     let mut branches = vec![format!("{}t.id = {organisation}", union.branch::<organisation::Entity>(ORGANISATION))];
@@ -155,11 +150,9 @@ fn compose(sqlite: bool, proof: Proof, shape: Shape) -> (Union, String) {
             let path = format!("${}", next + 1);
             branches.push(vault_branch(&union));
             branches.push(format!("{} AND t.literal_prefix IN ({})", policy_branch(&union), marks(next + 2, prefixes)));
-            branches
-                .push(format!("{}t.vault_id = {at_vault} AND t.path = {path}", union.branch::<secret::Entity>(SECRET)));
             branches.push(format!(
-                "{}(t.secret_id, t.version) = (SELECT s.id, s.version FROM secret s WHERE s.vault_id = {at_vault} AND s.path = {path})",
-                union.branch::<secret_version::Entity>(VERSION),
+                "{}t.vault_id = {at_vault} AND t.path = {path} AND t.is_newest",
+                union.branch::<secret_version::Entity>(SECRET),
             ));
         }
         Shape::Agent => branches.push(format!("{}t.id = {at_vault}", union.branch::<agent::Entity>(TARGET))),
@@ -296,8 +289,7 @@ fn read(union: Union, results: Vec<sea_orm::QueryResult>) -> Result<Rows> {
             API_KEY => rows.api_key = Some(union.model::<api_key::Entity>(row)?),
             VAULT => rows.vault = Some(union.model::<vault::Entity>(row)?),
             POLICY => rows.policies.push(union.model::<policy::Entity>(row)?),
-            SECRET => rows.secret = Some(union.model::<secret::Entity>(row)?),
-            VERSION => rows.version = Some(union.model::<secret_version::Entity>(row)?),
+            SECRET => rows.newest = Some(union.model::<secret_version::Entity>(row)?),
             TARGET => rows.target = Some(union.model::<agent::Entity>(row)?),
             other => return Err(unexpected(other)),
         }

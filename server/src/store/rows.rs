@@ -66,9 +66,10 @@ where
 }
 
 fn in_place_of<E: EntityTrait>() -> String {
-    let key = E::PrimaryKey::iter().map(|key| key.into_column().as_str().to_owned());
-    let columns = E::Column::iter().map(|column| format!("{0} = excluded.{0}", column.as_str()));
-    let (key, columns): (Vec<_>, Vec<_>) = (key.collect(), columns.collect());
+    let key: Vec<String> = E::PrimaryKey::iter().map(|key| key.into_column().as_str().to_owned()).collect();
+    // The key is what it was: an index of it that is told so again would be written again.
+    let columns = E::Column::iter().map(|column| column.as_str().to_owned()).filter(|column| !key.contains(column));
+    let columns: Vec<String> = columns.map(|column| format!("{column} = excluded.{column}")).collect();
     format!(" ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), columns.join(", "))
 }
 

@@ -74,8 +74,23 @@ async fn filters_and_pages() {
     assert_eq!(count(&format!("resource_id={vault}")).await, 1);
     assert_eq!(count(&format!("actor_id={}", organisation.owner_id)).await, 7);
     assert_eq!(count("actor_id=nobody").await, 0);
+    // All at once: what fits one of them and not another is not there.
+    let owner = organisation.owner_id;
+    let secret = organisation.owner.secrets().get(vault, "a").await.unwrap().id;
+    for (query, found) in [
+        (format!("resource_id={secret}&action=secret.write"), 5),
+        (format!("resource_id={secret}&action=secret.read&actor_id={owner}"), 1),
+        (format!("resource_id={secret}&actor_id={secret}"), 0),
+        (format!("resource_id={vault}&action=secret.write"), 0),
+        (format!("actor_id={owner}&action=secret.write"), 5),
+        (format!("actor_id={vault}&action=secret.write"), 0),
+        (format!("resource_id={secret}&from=2020-01-01T00:00:00Z&to=2099-01-01T00:00:00Z"), 6),
+        (format!("action=secret.write&from=2020-01-01T00:00:00Z&to=2021-01-01T00:00:00Z"), 0),
+    ] {
+        assert_eq!(count(&query).await, found, "{query}");
+    }
     assert_eq!(count("from=2099-01-01T00:00:00Z").await, 0);
-    assert_eq!(count("to=2099-01-01T00:00:00Z").await, 7);
+    assert_eq!(count("to=2099-01-01T00:00:00Z").await, 8);
     for bad in ["limit=0", "limit=-1", "limit=x", "offset=-1", "from=yesterday", "limit=1&limit=2", "limit=99999999999"]
     {
         let answer = organisation.http.get(&format!("/v1/audit/events?{bad}"), &organisation.owner_token).await;

@@ -1,13 +1,11 @@
 //! The statement of many lookups. It reads the tables of other modules, and writes none.
 
 use crate::caller::facts::lookup::Place;
-use crate::caller::rows::{
-    AGENT, API_KEY, ORGANISATION, POLICY, REVOKED, Rows, SECRET, USER, VAULT, VERSION, unexpected,
-};
+use crate::caller::rows::{AGENT, API_KEY, ORGANISATION, POLICY, REVOKED, Rows, SECRET, USER, VAULT, unexpected};
 use crate::caller::tokens::Claims;
 use crate::error::Result;
 use crate::seal::Keyring;
-use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret, secret_version, users, vault};
+use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret_version, users, vault};
 use crate::store::{Actor, Union, is_authentic, mark};
 use sea_orm::{DbBackend, ModelTrait, QueryResult, Value};
 use std::collections::{HashMap, HashSet};
@@ -74,11 +72,7 @@ fn compose(size: Size) -> (Union, String) {
         .with::<revoked_token::Entity>();
     let union = match size.places {
         0 => union,
-        _ => union
-            .with::<vault::Entity>()
-            .with::<policy::Entity>()
-            .with::<secret::Entity>()
-            .with::<secret_version::Entity>(),
+        _ => union.with::<vault::Entity>().with::<policy::Entity>().with::<secret_version::Entity>(),
     };
     let mut next = 1;
     // Joined, and in this order, so that each value is one search of an index on either database.
@@ -96,17 +90,12 @@ fn compose(size: Size) -> (Union, String) {
         by(union.select::<api_key::Entity>(API_KEY), &["t.id"], n, "api_key t"),
     ];
     if size.places > 0 {
-        let at = ["s.vault_id", "s.path"];
+        let at = ["t.vault_id", "t.path"];
         let policy = ["t.vault_id", "t.principal_id", "t.literal_prefix"];
         branches.extend([
             by(union.select::<vault::Entity>(VAULT), &["t.id"], size.places, "vault t"),
-            by(union.select::<secret::Entity>(SECRET), &["t.vault_id", "t.path"], size.places, "secret t"),
-            by(
-                union.select::<secret_version::Entity>(VERSION),
-                &at,
-                size.places,
-                "secret s CROSS JOIN secret_version t",
-            ) + " AND t.secret_id = s.id AND t.version = s.version",
+            by(union.select::<secret_version::Entity>(SECRET), &at, size.places, "secret_version t")
+                + " AND t.is_newest",
             by(union.select::<policy::Entity>(POLICY), &policy, size.prefixes, "policy t"),
         ]);
     }
@@ -145,8 +134,7 @@ struct Fetched {
     keys: HashMap<Uuid, api_key::Model>,
     vaults: HashMap<Uuid, vault::Model>,
     policies: HashMap<Uuid, policy::Model>,
-    secrets: HashMap<(Uuid, String), secret::Model>,
-    versions: HashMap<Uuid, secret_version::Model>,
+    secrets: HashMap<(Uuid, String), secret_version::Model>,
 }
 
 /// The one statement of a batch.
@@ -193,17 +181,14 @@ fn statement(sqlite: bool, asks: &[Ask]) -> (Union, Arc<str>, Vec<Value>) {
         places: padded(places.len()),
         prefixes: padded(prefixes.len()),
     };
-    let mut values = Vec::with_capacity(5 * size.principals + 5 * size.places + 3 * size.prefixes);
+    let mut values = Vec::with_capacity(5 * size.principals + 3 * size.places + 3 * size.prefixes);
     for ids in &ids {
         push_ids(&mut values, ids, size.principals);
     }
     push_ids(&mut values, &vaults, size.places);
-    // The secrets' rows, and those of their newest versions.
-    for _ in 0..2 {
-        values.extend(places.iter().flat_map(|(vault, path)| [Value::from(*vault), Value::from(*path)]));
-        let nowhere = (0..size.places - places.len()).flat_map(|_| [Value::Uuid(None), Value::String(None)]);
-        values.extend(nowhere);
-    }
+    values.extend(places.iter().flat_map(|(vault, path)| [Value::from(*vault), Value::from(*path)]));
+    let nowhere = (0..size.places - places.len()).flat_map(|_| [Value::Uuid(None), Value::String(None)]);
+    values.extend(nowhere);
     for (vault, principal, prefix) in &prefixes {
         values.extend([Value::from(*vault), Value::from(*principal), Value::from(*prefix)]);
     }
@@ -254,12 +239,8 @@ fn read(union: Union, results: Vec<QueryResult>, keyring: &Keyring) -> Result<Fe
                 found.policies.extend(row.map(|row| (row.id, row)));
             }
             SECRET => {
-                let row = union.model::<secret::Entity>(row)?;
-                found.secrets.insert((row.vault_id, row.path.clone()), row);
-            }
-            VERSION => {
                 let row = union.model::<secret_version::Entity>(row)?;
-                found.versions.insert(row.secret_id, row);
+                found.secrets.insert((row.vault_id, row.path.clone()), row);
             }
             other => return Err(unexpected(other)),
         }
@@ -289,8 +270,7 @@ impl Fetched {
                     && prefixes.contains(&policy.literal_prefix.as_str())
             };
             rows.policies = self.policies.values().filter(can_match).cloned().collect();
-            rows.secret = self.secrets.get(&(place.vault, place.path.clone())).cloned();
-            rows.version = rows.secret.as_ref().and_then(|secret| self.versions.get(&secret.id).cloned());
+            rows.newest = self.secrets.get(&(place.vault, place.path.clone())).cloned();
         }
         rows
     }
@@ -320,7 +300,7 @@ mod tests {
     fn values_are_numbered_through() {
         let size = Size { sqlite: false, principals: 2, places: 1, prefixes: 4 };
         let (_, text) = compose(size);
-        let last = 5 * 2 + 1 + 2 * 2 + 4 * 3;
+        let last = 5 * 2 + 1 + 2 + 4 * 3;
         for n in 1..=last {
             assert_eq!(text.matches(&format!("${n},")).count() + text.matches(&format!("${n})")).count(), 1, "${n}");
         }

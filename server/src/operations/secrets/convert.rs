@@ -1,12 +1,13 @@
 //! Secrets between wire and rows.
 
+use super::rows::Description;
 use super::service::NewVersion;
 use crate::caller::{AnyCaller, lookup};
 use crate::error::{Error, Result};
 use crate::operations::checks;
 use crate::seal::{Location, Opened};
 use crate::store::Event;
-use crate::store::entity::{secret, secret_version};
+use crate::store::entity::secret_version;
 use keepward_api::{Open, OrgId, SecretId, SecretPath, Timestamp, VaultId, types};
 use uuid::Uuid;
 
@@ -46,24 +47,20 @@ pub(super) fn event(caller: &AnyCaller, action: &'static str, secret: Uuid, key:
     caller.event(action, ("secret", secret)).with("vault_id", key.vault_id).with("path", &key.path)
 }
 
-fn kind(version: &secret_version::Model) -> Open<types::SecretType> {
-    version.kind.parse().map_or_else(|_| Open::Other(version.kind.clone()), Open::Known)
+fn kind(stored: &str) -> Open<types::SecretType> {
+    stored.parse().map_or_else(|_| Open::Other(stored.to_owned()), Open::Known)
 }
 
-fn version_number(version: &secret_version::Model) -> i32 {
-    i32::try_from(version.version).unwrap_or(i32::MAX)
+fn version_number(stored: i64) -> i32 {
+    i32::try_from(stored).unwrap_or(i32::MAX)
 }
 
-pub(super) fn response(
-    secret: secret::Model,
-    version: secret_version::Model,
-    value: Opened,
-) -> Result<types::SecretResponse> {
+pub(super) fn response(version: secret_version::Model, value: Opened) -> Result<types::SecretResponse> {
     Ok(types::SecretResponse {
-        id: SecretId(secret.id),
-        type_: kind(&version),
-        version: version_number(&version),
-        path: secret.path,
+        id: SecretId(version.secret_id),
+        type_: kind(&version.kind),
+        version: version_number(version.version),
+        path: version.path,
         value: value.into_text()?,
         metadata: serde_json::from_str(&version.metadata).map_err(Error::internal)?,
         created_by: format!("{}:{}", version.created_by_type, version.created_by),
@@ -73,12 +70,19 @@ pub(super) fn response(
     })
 }
 
-pub(super) fn metadata(secret: secret::Model, version: secret_version::Model) -> types::SecretMetadataResponse {
+impl From<secret_version::Model> for Description {
+    fn from(version: secret_version::Model) -> Self {
+        let secret_version::Model { secret_id, version, path, kind, created_at, expires_at, metadata, .. } = version;
+        Self { secret_id, version, path, kind, created_at, expires_at, metadata }
+    }
+}
+
+pub(super) fn metadata(version: Description) -> types::SecretMetadataResponse {
     types::SecretMetadataResponse {
-        id: SecretId(secret.id),
-        type_: kind(&version),
-        version: version_number(&version),
-        path: secret.path,
+        id: SecretId(version.secret_id),
+        type_: kind(&version.kind),
+        version: version_number(version.version),
+        path: version.path,
         metadata: serde_json::from_str(&version.metadata).unwrap_or_default(),
         created_at: Timestamp::from_microseconds(version.created_at),
         expires_at: version.expires_at.map(Timestamp::from_microseconds),

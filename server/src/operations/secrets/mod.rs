@@ -10,7 +10,7 @@ use crate::caller::{AnyCaller, Found, Grant, Unread, action, lookup, policy};
 use crate::error::{Error, Result};
 use crate::operations::vaults::service::kek;
 use crate::seal::{Keyring, PreparedDek};
-use crate::store::entity::{secret, secret_version};
+use crate::store::entity::secret_version;
 use crate::store::{Change, Event, Lock, Opaque, Unit};
 use keepward_api::{Timestamp, actions, params, types};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) async fn get(
         let location = convert::location(caller.session().org, &params.path, &row.version);
         let (kek, version) = (kek(&row.vault), &row.version);
         let value = app.keyring.open_value(&kek, &version.wrapped_dek, &location, &version.sealed).await?;
-        let event = convert::event(&caller, actions::SECRET_GET, row.secret.id, grant.key());
+        let event = convert::event(&caller, actions::SECRET_GET, row.version.secret_id, grant.key());
         let recorded = match row.version.max_access_count {
             None => Some(app.committer.record(event).await?),
             Some(_) => {
@@ -37,7 +37,7 @@ pub(crate) async fn get(
             }
         };
         if let Some(recorded) = recorded {
-            let answer = convert::response(row.secret, row.version, value)?;
+            let answer = convert::response(row.version, value)?;
             return Ok(recorded.map(|()| answer));
         }
         // Another version is the newest by now, or the reads of this one are used up: the row of now says which.
@@ -92,7 +92,7 @@ pub(crate) async fn put(
     let new = convert::new_version(body.read(&grant).await?, now)?;
     let dek = app.keyring.prepare_dek(&kek(&vault)).await?;
     let written = app.committer.commit(Put { keyring: Arc::clone(&app.keyring), grant, new, dek }).await?;
-    Ok(written.map(|(secret, version)| convert::metadata(secret, version)))
+    Ok(written.map(|version| convert::metadata(version.into())))
 }
 
 struct Put {
@@ -103,7 +103,7 @@ struct Put {
 }
 
 impl Change for Put {
-    type Output = (secret::Model, secret_version::Model);
+    type Output = secret_version::Model;
     fn locks(&self) -> Vec<Lock> {
         self.grant.locks()
     }
@@ -114,8 +114,8 @@ impl Change for Put {
         let (caller, slot) = self.grant.repeat(unit, &self.keyring).await?;
         let key = self.grant.key();
         let written =
-            service::write(unit, &slot.vault, slot.secret, &key.path, caller.actor(), &self.new, &self.dek).await?;
-        unit.record(convert::event(&caller, actions::SECRET_PUT, written.0.id, key));
+            service::write(unit, &slot.vault, slot.newest, &key.path, caller.actor(), &self.new, &self.dek).await?;
+        unit.record(convert::event(&caller, actions::SECRET_PUT, written.secret_id, key));
         Ok(written)
     }
 }
@@ -145,9 +145,9 @@ impl Change for Delete {
         self.grant.ask()
     }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
-        let (caller, secret) = self.grant.repeat(unit, &self.keyring).await?;
-        rows::mark_deleted(unit, secret.id).await?;
-        unit.record(convert::event(&caller, actions::SECRET_DELETE, secret.id, self.grant.key()));
+        let (caller, version) = self.grant.repeat(unit, &self.keyring).await?;
+        rows::mark_deleted(unit, &version).await?;
+        unit.record(convert::event(&caller, actions::SECRET_DELETE, version.secret_id, self.grant.key()));
         Ok(())
     }
 }
@@ -165,7 +165,5 @@ pub(crate) async fn list(
         Some(range) => app.database.read(rows::list(&app.database.readers(), vault.id, &reach, range.0)).await?,
         None => Vec::new(),
     };
-    Ok(types::SecretListResponse {
-        secrets: listed.into_iter().map(|(secret, version)| convert::metadata(secret, version)).collect(),
-    })
+    Ok(types::SecretListResponse { secrets: listed.into_iter().map(convert::metadata).collect() })
 }

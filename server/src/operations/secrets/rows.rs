@@ -1,83 +1,130 @@
-//! The tables `secret` and `secret_version`.
+//! The table `secret_version`.
 
 use crate::caller::lookup::after;
 use crate::caller::policy::Reach;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::Unit;
-use crate::store::entity::{secret, secret_version};
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef};
+use crate::store::entity::secret_version;
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
+};
 use uuid::Uuid;
+
+/// That version itself.
+fn this(version: &secret_version::Model) -> Condition {
+    Condition::all()
+        .add(secret_version::Column::SecretId.eq(version.secret_id))
+        .add(secret_version::Column::Version.eq(version.version))
+}
+
+/// In the words of the index, which holds the newest versions alone.
+fn is_newest() -> Expr {
+    Expr::col((secret_version::Entity, secret_version::Column::IsNewest))
+}
 
 /// Counts one read of a version, unless its reads are used up, or it is not the newest version of a live secret any more.
 pub(super) async fn count_read(unit: &Unit<'_>, version: &secret_version::Model) -> Result<bool> {
-    let live = Query::select()
-        .column(secret::Column::Id)
-        .from(secret::Entity)
-        .and_where(secret::Column::Id.eq(version.secret_id))
-        .and_where(secret::Column::Version.eq(version.version))
-        .and_where(secret::Column::DeletedAt.is_null())
-        .to_owned();
     let counted = secret_version::Entity::update_many()
         .col_expr(secret_version::Column::AccessCount, Expr::col(secret_version::Column::AccessCount).add(1))
-        .filter(secret_version::Column::SecretId.eq(version.secret_id))
-        .filter(secret_version::Column::Version.eq(version.version))
+        .filter(this(version))
+        .filter(is_newest())
+        .filter(secret_version::Column::DeletedAt.is_null())
         .filter(Expr::col(secret_version::Column::AccessCount).lt(Expr::col(secret_version::Column::MaxAccessCount)))
-        .filter(secret_version::Column::SecretId.in_subquery(live))
         .exec(unit.connection())
         .await?;
     Ok(counted.rows_affected == 1)
 }
 
-/// A path's first version.
-pub(super) async fn insert_secret(unit: &mut Unit<'_>, secret: secret::Model) -> Result<()> {
-    unit.insert(secret).await
+pub(super) async fn insert(unit: &mut Unit<'_>, version: secret_version::Model) -> Result<()> {
+    unit.insert(version).await
 }
 
-/// A later version; the path lives again if it was deleted.
-pub(super) async fn raise_version(unit: &Unit<'_>, secret: &secret::Model) -> Result<()> {
-    secret::Entity::update_many()
-        .col_expr(secret::Column::Version, Expr::value(secret.version))
-        .col_expr(secret::Column::DeletedAt, Expr::value(None::<i64>))
-        .filter(secret::Column::Id.eq(secret.id))
+/// Makes room for the next version.
+pub(super) async fn supersede(unit: &Unit<'_>, former: &secret_version::Model) -> Result<()> {
+    secret_version::Entity::update_many()
+        .col_expr(secret_version::Column::IsNewest, Expr::value(false))
+        .filter(this(former))
         .exec(unit.connection())
         .await?;
     Ok(())
 }
 
-pub(super) async fn insert_version(unit: &mut Unit<'_>, version: secret_version::Model) -> Result<()> {
-    unit.insert(version).await
-}
-
-pub(super) async fn mark_deleted(unit: &Unit<'_>, id: Uuid) -> Result<()> {
-    secret::Entity::update_many()
-        .col_expr(secret::Column::DeletedAt, Expr::value(unit.now().microseconds()))
-        .filter(secret::Column::Id.eq(id))
+pub(super) async fn mark_deleted(unit: &Unit<'_>, newest: &secret_version::Model) -> Result<()> {
+    secret_version::Entity::update_many()
+        .col_expr(secret_version::Column::DeletedAt, Expr::value(unit.now().microseconds()))
+        .filter(this(newest))
         .exec(unit.connection())
         .await?;
     Ok(())
 }
 
 pub(super) async fn delete_of_vault(unit: &Unit<'_>, vault: Uuid) -> Result<()> {
+    let secrets = Query::select()
+        .column(secret_version::Column::SecretId)
+        .from(secret_version::Entity)
+        .and_where(secret_version::Column::VaultId.eq(vault))
+        .and_where(is_newest())
+        .to_owned();
     secret_version::Entity::delete_many()
-        .filter(secret_version::Column::VaultId.eq(vault))
+        .filter(secret_version::Column::SecretId.in_subquery(secrets))
         .exec(unit.connection())
         .await?;
-    secret::Entity::delete_many().filter(secret::Column::VaultId.eq(vault)).exec(unit.connection()).await?;
     Ok(())
 }
 
-/// Ranges in one statement at most: two values each, padded to a power of two so that few statement texts serve all.
-const MAX_RANGES: usize = 256;
+/// What may be told of a version without opening it.
+#[derive(FromQueryResult)]
+pub(super) struct Description {
+    pub(super) secret_id: Uuid,
+    pub(super) version: i64,
+    pub(super) path: String,
+    pub(super) kind: String,
+    pub(super) created_at: i64,
+    pub(super) expires_at: Option<i64>,
+    pub(super) metadata: String,
+}
 
-/// Live secrets with their newest version under the caller's reach and a prefix that a path can begin with, in the order of their paths: a range of
-/// the index for each prefix of the reach, never the whole vault to be sieved.
+/// The columns of a [`Description`].
+const DESCRIBED: [secret_version::Column; 7] = [
+    secret_version::Column::SecretId,
+    secret_version::Column::Version,
+    secret_version::Column::Path,
+    secret_version::Column::Kind,
+    secret_version::Column::CreatedAt,
+    secret_version::Column::ExpiresAt,
+    secret_version::Column::Metadata,
+];
+
+/// Live secrets of a vault whose paths begin with a text.
+fn beginning(vault: Uuid, text: &str) -> SelectStatement {
+    let mut query = secret_version::Entity::find()
+        .select_only()
+        .columns(DESCRIBED)
+        .filter(secret_version::Column::VaultId.eq(vault))
+        .filter(is_newest())
+        .filter(secret_version::Column::DeletedAt.is_null());
+    if !text.is_empty() {
+        let path = secret_version::Column::Path;
+        query = query.filter(path.gte(text)).filter(path.lt(after(text)));
+    }
+    query.into_query()
+}
+
+/// Ranges in one statement at most; padded to a power of two so that few statement texts serve all.
+const MAX_RANGES: usize = 64;
+/// What no path begins with.
+const NOWHERE: &str = "*";
+
+/// Live secrets under the caller's reach and a prefix that a path can begin with, in the order of their paths: a range of
+/// the index for each prefix of the reach, never the whole vault to be sieved. Each is a statement of its own within the
+/// one that is sent: of a join with the ranges a database may choose to walk over the vault and compare.
 pub(super) async fn list(
     connection: &impl ConnectionTrait,
     vault: Uuid,
     reach: &Reach,
     prefix: &str,
-) -> Result<Vec<(secret::Model, secret_version::Model)>> {
+) -> Result<Vec<Description>> {
     let begins = reach.prefixes().into_iter().filter_map(|begin| match begin {
         begin if begin.starts_with(prefix) => Some(begin),
         begin if prefix.starts_with(begin) => Some(prefix),
@@ -86,37 +133,14 @@ pub(super) async fn list(
     let begins: Vec<&str> = begins.collect();
     let mut found = Vec::new();
     for begins in begins.chunks(MAX_RANGES) {
-        let mut query = secret::Entity::find()
-            .select_also(secret_version::Entity)
-            .join(JoinType::InnerJoin, newest())
-            .filter(secret::Column::VaultId.eq(vault))
-            .filter(secret::Column::DeletedAt.is_null())
-            .order_by_asc(secret::Column::Path);
-        // The empty prefix is the range of everything.
-        if begins != [""] {
-            let mut ranges: Vec<_> = begins.iter().map(|begin| ((*begin).to_owned(), after(begin))).collect();
-            // A range from a text to itself holds nothing.
-            ranges.resize(ranges.len().next_power_of_two(), Default::default());
-            let ranges = Query::select().expr(Expr::col(Asterisk)).from_values(ranges, "v").to_owned();
-            let (path, of) =
-                ((secret::Entity, secret::Column::Path), |bound: &'static str| Expr::col(("range", bound)));
-            let within = Expr::col(path).gte(of("column1")).and(Expr::col(path).lt(of("column2")));
-            QuerySelect::query(&mut query).join_subquery(JoinType::InnerJoin, ranges, "range", within);
-        }
-        for (secret, version) in query.all(connection).await? {
-            let version = version.ok_or_else(|| Error::internal("a secret without its newest version"))?;
-            if secret.path.parse().is_ok_and(|path| reach.covers(&path)) {
-                found.push((secret, version));
-            }
-        }
+        let mut padded = begins.to_vec();
+        padded.resize(begins.len().next_power_of_two(), NOWHERE);
+        let ranges = padded.into_iter().map(|begin| beginning(vault, begin));
+        let Some(query) = ranges.reduce(|mut query, next| query.union(UnionType::All, next).take()) else { continue };
+        let described = Description::find_by_statement(connection.get_database_backend().build(&query));
+        let covered = |version: &Description| version.path.parse().is_ok_and(|path| reach.covers(&path));
+        found.extend(described.all(connection).await?.into_iter().filter(covered));
     }
+    found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     Ok(found)
-}
-
-/// From a secret to its newest version.
-fn newest() -> RelationDef {
-    secret::Entity::belongs_to(secret_version::Entity)
-        .from((secret::Column::Id, secret::Column::Version))
-        .to((secret_version::Column::SecretId, secret_version::Column::Version))
-        .into()
 }

@@ -10,7 +10,6 @@ pub mod meta;
 pub mod organisation;
 pub mod policy;
 pub mod revoked_token;
-pub mod secret;
 pub mod secret_version;
 pub mod users;
 pub mod vault;

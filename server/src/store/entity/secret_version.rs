@@ -1,5 +1,6 @@
-//! One version of a secret. Vault, path, version, kind, expiry and read limit are bound to its ciphertext; the counter,
-//! metadata, creator and times are not.
+//! One version of a secret. Organisation, vault, id, path, version, kind, expiry, read limit and whether the client has
+//! encrypted it are bound to its ciphertext; the counter, metadata, creator, times of making and deletion and `is_newest`
+//! are not. Of the versions at a path one is the newest, and stands for the secret: a read is one search by vault and path.
 
 use crate::store::SealedBytes;
 use sea_orm::entity::prelude::*;
@@ -13,21 +14,26 @@ pub struct Model {
     pub version: i64,
     pub vault_id: Uuid,
     #[sea_orm(column_type = "Text")]
-    pub kind: String,
-    /// JSON object.
+    pub path: String,
+    pub is_newest: bool,
     #[sea_orm(column_type = "Text")]
-    pub metadata: String,
-    pub sealed: SealedBytes,
-    pub wrapped_dek: SealedBytes,
+    pub kind: String,
     pub created_by: Uuid,
     #[sea_orm(column_type = "Text")]
     pub created_by_type: String,
     pub created_at: i64,
     pub expires_at: Option<i64>,
+    /// Of the newest version: when the secret was deleted.
+    pub deleted_at: Option<i64>,
     pub max_access_count: Option<i64>,
     pub access_count: i64,
     #[sea_orm(column_type = "Text", nullable)]
     pub cmek_fingerprint: Option<String>,
+    pub wrapped_dek: SealedBytes,
+    /// JSON object.
+    #[sea_orm(column_type = "Text")]
+    pub metadata: String,
+    pub sealed: SealedBytes,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

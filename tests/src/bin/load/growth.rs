@@ -141,6 +141,8 @@ pub async fn add_events(url: &str, state: &str, count: u64) {
                 of("(n * 7)"),
             ),
             format!("UPDATE audit_head SET sequence = sequence + {count}, created_at = created_at + {count} WHERE org_id = {id}"),
+            // On the disk, as a server would have left it: whoever syncs the file next would write all of it.
+            "PRAGMA synchronous = FULL".to_owned(),
             "PRAGMA wal_checkpoint(TRUNCATE)".to_owned(),
         ]
     } else {
