@@ -31,7 +31,7 @@ async fn a_row_that_was_moved_or_changed_does_not_open() {
         format!("UPDATE secret_version SET path = 'path/moved' WHERE secret_id = {}", ids[0]),
         format!("UPDATE secret_version SET vault_id = {other_id} WHERE secret_id = {}", ids[1]),
         format!(
-            "UPDATE secret_version SET is_newest = FALSE WHERE secret_id = {0}; UPDATE secret_version SET version = 9 WHERE secret_id = {0} AND version = 2; UPDATE secret_version SET version = 2, is_newest = TRUE WHERE secret_id = {0} AND version = 1",
+            "UPDATE secret_version SET is_newest = NULL WHERE secret_id = {0}; UPDATE secret_version SET version = 9 WHERE secret_id = {0} AND version = 2; UPDATE secret_version SET version = 2, is_newest = TRUE WHERE secret_id = {0} AND version = 1",
             ids[2]
         ),
         format!("UPDATE secret_version SET kind = 'private_key' WHERE secret_id = {}", ids[3]),

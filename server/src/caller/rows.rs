@@ -151,7 +151,7 @@ fn compose(sqlite: bool, proof: Proof, shape: Shape) -> (Union, String) {
             branches.push(vault_branch(&union));
             branches.push(format!("{} AND t.literal_prefix IN ({})", policy_branch(&union), marks(next + 2, prefixes)));
             branches.push(format!(
-                "{}t.vault_id = {at_vault} AND t.path = {path} AND t.is_newest",
+                "{}t.vault_id = {at_vault} AND t.path = {path} AND t.is_newest = TRUE",
                 union.branch::<secret_version::Entity>(SECRET),
             ));
         }

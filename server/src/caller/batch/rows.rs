@@ -95,7 +95,7 @@ fn compose(size: Size) -> (Union, String) {
         branches.extend([
             by(union.select::<vault::Entity>(VAULT), &["t.id"], size.places, "vault t"),
             by(union.select::<secret_version::Entity>(SECRET), &at, size.places, "secret_version t")
-                + " AND t.is_newest",
+                + " AND t.is_newest = TRUE",
             by(union.select::<policy::Entity>(POLICY), &policy, size.prefixes, "policy t"),
         ]);
     }

@@ -5,7 +5,7 @@ use crate::caller::policy::Reach;
 use crate::error::Result;
 use crate::store::Unit;
 use crate::store::entity::secret_version;
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
+use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement, UnionType};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
 };
@@ -18,17 +18,12 @@ fn this(version: &secret_version::Model) -> Condition {
         .add(secret_version::Column::Version.eq(version.version))
 }
 
-/// In the words of the index, which holds the newest versions alone.
-fn is_newest() -> Expr {
-    Expr::col((secret_version::Entity, secret_version::Column::IsNewest))
-}
-
 /// Counts one read of a version, unless its reads are used up, or it is not the newest version of a live secret any more.
 pub(super) async fn count_read(unit: &Unit<'_>, version: &secret_version::Model) -> Result<bool> {
     let counted = secret_version::Entity::update_many()
         .col_expr(secret_version::Column::AccessCount, Expr::col(secret_version::Column::AccessCount).add(1))
         .filter(this(version))
-        .filter(is_newest())
+        .filter(secret_version::Column::IsNewest.eq(true))
         .filter(secret_version::Column::DeletedAt.is_null())
         .filter(Expr::col(secret_version::Column::AccessCount).lt(Expr::col(secret_version::Column::MaxAccessCount)))
         .exec(unit.connection())
@@ -43,7 +38,7 @@ pub(super) async fn insert(unit: &mut Unit<'_>, version: secret_version::Model) 
 /// Makes room for the next version.
 pub(super) async fn supersede(unit: &Unit<'_>, former: &secret_version::Model) -> Result<()> {
     secret_version::Entity::update_many()
-        .col_expr(secret_version::Column::IsNewest, Expr::value(false))
+        .col_expr(secret_version::Column::IsNewest, Expr::value(None::<bool>))
         .filter(this(former))
         .exec(unit.connection())
         .await?;
@@ -60,14 +55,8 @@ pub(super) async fn mark_deleted(unit: &Unit<'_>, newest: &secret_version::Model
 }
 
 pub(super) async fn delete_of_vault(unit: &Unit<'_>, vault: Uuid) -> Result<()> {
-    let secrets = Query::select()
-        .column(secret_version::Column::SecretId)
-        .from(secret_version::Entity)
-        .and_where(secret_version::Column::VaultId.eq(vault))
-        .and_where(is_newest())
-        .to_owned();
     secret_version::Entity::delete_many()
-        .filter(secret_version::Column::SecretId.in_subquery(secrets))
+        .filter(secret_version::Column::VaultId.eq(vault))
         .exec(unit.connection())
         .await?;
     Ok(())
@@ -102,7 +91,7 @@ fn beginning(vault: Uuid, text: &str) -> SelectStatement {
         .select_only()
         .columns(DESCRIBED)
         .filter(secret_version::Column::VaultId.eq(vault))
-        .filter(is_newest())
+        .filter(secret_version::Column::IsNewest.eq(true))
         .filter(secret_version::Column::DeletedAt.is_null());
     if !text.is_empty() {
         let path = secret_version::Column::Path;

@@ -41,7 +41,7 @@ pub(crate) async fn write(
         version: former_version + 1,
         vault_id: vault.id,
         path: path.as_str().to_owned(),
-        is_newest: true,
+        is_newest: Some(true),
         kind: new.kind.clone(),
         metadata: new.metadata.clone(),
         sealed: SealedBytes(Vec::new()),

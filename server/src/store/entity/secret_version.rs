@@ -15,7 +15,8 @@ pub struct Model {
     pub vault_id: Uuid,
     #[sea_orm(column_type = "Text")]
     pub path: String,
-    pub is_newest: bool,
+    /// True, or absent: a unique index takes what is absent for different each time.
+    pub is_newest: Option<bool>,
     #[sea_orm(column_type = "Text")]
     pub kind: String,
     pub created_by: Uuid,
