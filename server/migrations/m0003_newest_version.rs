@@ -1,5 +1,6 @@
-//! One table of secrets instead of two: the newest version at a path stands for the secret, and one index finds it. A read searches two trees instead of four, a write fills three instead of six, and what is
-//! long comes last in a row, where SQLite need not go to find the rest.
+//! One table of secrets instead of two: the newest version at a path stands for the secret, and one index finds it. A read
+//! searches two trees instead of four, a write fills three instead of six, and what is long comes last in a row, where SQLite
+//! need not go to find the rest.
 //!
 //! All versions are copied once: that takes as much of the disk as they do, and on SQLite, which overwrites what it drops,
 //! three times as much until its log is copied. Its file keeps the new size.

@@ -1,6 +1,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, mpsc};
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// What stands before several servers: it passes bytes on, each connection to the next of them.
@@ -55,9 +57,17 @@ async fn pass_on(listener: TcpListener, targets: &Mutex<Vec<String>>) {
     }
 }
 
-/// Passes bytes on until both sides have ended, or one of them is lost.
+/// Passes bytes on until both sides have ended. A side that takes no more may have answered before: its last words
+/// reach the other one.
 async fn pass(mut client: TcpStream, target: String) {
     let Ok(mut server) = TcpStream::connect(target).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    tokio::join!(pass_one_way(from_client, to_server), pass_one_way(from_server, to_client));
+}
+
+async fn pass_one_way(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) {
+    let _ = tokio::io::copy(&mut from, &mut to).await;
+    let _ = to.shutdown().await;
 }

@@ -146,8 +146,8 @@ impl RawConnection {
 impl Http {
     pub fn exchange(&self, head: &str, body: &[u8]) -> String {
         let mut connection = RawConnection::open(&self.url);
-        connection.write(head.as_bytes());
-        connection.write(body);
+        // Who answers before the request has come whole may take no more of it; the answer is what counts.
+        let _ = connection.0.write_all(head.as_bytes()).and_then(|()| connection.0.write_all(body));
         connection.read_all()
     }
 }

@@ -70,13 +70,6 @@ pub(super) fn response(version: secret_version::Model, value: Opened) -> Result<
     })
 }
 
-impl From<secret_version::Model> for Description {
-    fn from(version: secret_version::Model) -> Self {
-        let secret_version::Model { secret_id, version, path, kind, created_at, expires_at, metadata, .. } = version;
-        Self { secret_id, version, path, kind, created_at, expires_at, metadata }
-    }
-}
-
 pub(super) fn metadata(version: Description) -> types::SecretMetadataResponse {
     types::SecretMetadataResponse {
         id: SecretId(version.secret_id),

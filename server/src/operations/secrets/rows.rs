@@ -74,6 +74,13 @@ pub(super) struct Description {
     pub(super) metadata: String,
 }
 
+impl From<secret_version::Model> for Description {
+    fn from(version: secret_version::Model) -> Self {
+        let secret_version::Model { secret_id, version, path, kind, created_at, expires_at, metadata, .. } = version;
+        Self { secret_id, version, path, kind, created_at, expires_at, metadata }
+    }
+}
+
 /// The columns of a [`Description`].
 const DESCRIBED: [secret_version::Column; 7] = [
     secret_version::Column::SecretId,
