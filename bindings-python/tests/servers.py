@@ -30,6 +30,7 @@ def bad_servers():
     fake = Fake(lambda n: (429, {"Retry-After": "7"}, problem(429)))
     error = raises(keepward.RateLimited, keepward.Client(base_url=fake.url, max_retries=0).health.get)
     assert error.retry_after == 7.0 and error.status == 429 and error.detail == "d"
+    assert repr(error) == f"RateLimited({str(error)!r})" and str(error).startswith("429 ") and str(error).endswith(": d")
     fake = Fake(lambda n: (500, {}, problem(500)))
     raises(keepward.ServerError, keepward.Client(base_url=fake.url, max_retries=0).health.get)
     for status, kind in ((402, keepward.PaymentRequired), (409, keepward.Conflict), (410, keepward.Gone)):

@@ -46,6 +46,9 @@ class KeepwardError(Exception):
         head = f"{self.status} {self.title}" if self.status else self.title
         return f"{head}: {self.detail}" if self.detail else head
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def __reduce__(self) -> Any:
         return _remake, (type(self), self.title, self.__dict__)
 
