@@ -42,9 +42,10 @@ cargo xtask VERB
   status         list the operations of the document that still answer 501
 ";
 
-/// The workspace's folder.
+/// The workspace's folder: the one in which cargo was called, though another clone that shares its target folder may have
+/// built this program.
 fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     here.parent().map(PathBuf::from).unwrap_or(here)
 }
 
