@@ -1,9 +1,11 @@
 'use strict'
 
-const { inspect } = require('node:util')
+const { inspect, types } = require('node:util')
 const native = require('./native')
 const resources = require('./resources')
 const errors = require('./errors')
+const isPlain = require('./plain')
+const whenAborted = require('./aborting')
 const Secret = require('./secret')
 
 /** A credential, as text or as what does not print; what is wrong with one never shows it. */
@@ -37,37 +39,46 @@ const MAX = 2n ** 64n - 1n
 /** Deeper than this nothing of the API goes. */
 const MAX_DEPTH = 32
 
-/** A value of a call as JSON, whole numbers exact; what would arrive as something else is refused. */
-function json(value, depth = 0) {
+const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase())
+
+/** What is wrong with an argument, by its name in here: it begins with the one that the document has. */
+const about = (title) => title.replace(/^`\w+`/, camel)
+
+/** The value of an argument as JSON, whole numbers exact; what would arrive as something else is refused. */
+function json(name, value, depth = 0) {
+  const refuse = (kind, why) => {
+    throw new kind(about(`\`${name}\`: ${why}`))
+  }
   if (value === undefined || value === null) return 'null'
-  if (depth > MAX_DEPTH) throw new RangeError('a value is nested too deeply')
+  if (depth > MAX_DEPTH) refuse(RangeError, 'a value is nested too deeply')
   if (value instanceof Secret) {
-    if (depth > 1) throw new TypeError('a Secret has no place in data that is not sealed')
+    if (depth > 0) refuse(TypeError, 'a Secret has no place in data that is not sealed')
     return JSON.stringify(value.reveal())
   }
-  if (value instanceof Date) {
-    if (Number.isNaN(value.getTime())) throw new RangeError('a time is not valid')
+  if (types.isDate(value)) {
+    if (Number.isNaN(value.getTime())) refuse(RangeError, 'a time is not valid')
     return JSON.stringify(value.toISOString())
   }
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError('a number is not finite')
+  if (typeof value === 'number' && !Number.isFinite(value)) refuse(RangeError, 'a number is not finite')
   if (typeof value === 'bigint') {
-    if (value < MIN || value > MAX) throw new RangeError('a number is too large')
+    if (value < MIN || value > MAX) refuse(RangeError, 'a number is too large')
     return value.toString()
   }
-  if (typeof value === 'function' || typeof value === 'symbol') throw new TypeError(`a ${typeof value} has no place in a call`)
-  if (Array.isArray(value)) return `[${Array.from(value, (item) => json(item, depth + 1)).join(',')}]`
+  if (typeof value === 'function' || typeof value === 'symbol') refuse(TypeError, `a ${typeof value} has no place in a call`)
+  if (Array.isArray(value)) return `[${Array.from(value, (item) => json(name, item, depth + 1)).join(',')}]`
   if (typeof value === 'object') {
-    if (![Object.prototype, null].includes(Object.getPrototypeOf(value))) {
-      throw new TypeError('an object of a class has no place in a call')
-    }
+    if (!isPlain(value)) refuse(TypeError, 'an object of a class has no place in a call')
     const fields = Object.entries(value).filter(([, inner]) => inner !== undefined)
-    return `{${fields.map(([key, inner]) => `${JSON.stringify(key)}:${json(inner, depth + 1)}`).join(',')}}`
+    return `{${fields.map(([key, inner]) => `${JSON.stringify(key)}:${json(name, inner, depth + 1)}`).join(',')}}`
   }
   return JSON.stringify(value)
 }
 
-/** What is wrong with an argument, by its name in here: it begins with the one that the document has. */
-const about = (title) => title.replace(/^`\w+`/, (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase()))
+/** Arguments as JSON, by name. */
+function object(call) {
+  const given = Object.entries(call).filter(([, value]) => value !== undefined)
+  return `{${given.map(([name, value]) => `"${name}":${json(name, value)}`).join(',')}}`
+}
 
 /** The exception of what the native half says went wrong. */
 function raised({ kind, status, title, ...rest }) {
@@ -84,6 +95,15 @@ const known = new Set([
   'baseUrl', 'agentKey', 'userKey', 'token', 'email', 'password', 'timeout', 'connectTimeout', 'maxRetries', 'rootCertificate',
 ])
 
+/** Throws what a signal was aborted with, as `fetch` does; one that is none is refused. */
+function throwIfAborted(signal) {
+  if (signal === undefined || signal === null) return
+  if (typeof signal.addEventListener !== 'function' || typeof signal.aborted !== 'boolean') {
+    throw new TypeError('`signal` is an AbortSignal')
+  }
+  if (signal.aborted) throw signal.reason ?? new DOMException('This operation was aborted', 'AbortError')
+}
+
 class Keepward {
   #connection
   #last = 0
@@ -95,7 +115,7 @@ class Keepward {
     const { agentKey, userKey, token, email, password, rootCertificate: pem } = options
     const given = [agentKey, userKey, token, email, password].some((value) => value !== undefined)
     const baseUrl = option('baseUrl', options.baseUrl, 'string') ?? (process.env.KEEPWARD_URL || undefined)
-    if (pem !== undefined && typeof pem !== 'string' && !(pem instanceof Uint8Array)) {
+    if (pem !== undefined && typeof pem !== 'string' && !types.isUint8Array(pem)) {
       throw new TypeError('`rootCertificate` is a string or a Uint8Array')
     }
     const made = native.connect({
@@ -108,7 +128,7 @@ class Keepward {
       timeout: option('timeout', options.timeout, 'number'),
       connectTimeout: option('connectTimeout', options.connectTimeout, 'number'),
       maxRetries: count('maxRetries', options.maxRetries),
-      rootCertificate: pem instanceof Uint8Array ? Buffer.from(pem).toString('latin1') : pem,
+      rootCertificate: types.isUint8Array(pem) ? Buffer.from(pem).toString('latin1') : pem,
     }, hide)
     if (made.failure) throw raised(made.failure)
     this.#connection = made.connection
@@ -121,7 +141,7 @@ class Keepward {
       throw new TypeError('what is optional goes into an object')
     }
     const { signal, ...named } = options
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     const call = { ...values }
     for (const [name, value] of Object.entries(named)) {
       if (!Object.hasOwn(names, name)) throw new TypeError(`there is no argument \`${name}\``)
@@ -130,19 +150,18 @@ class Keepward {
     }
     const id = (this.#last = (this.#last + 1) % 2 ** 32)
     const secrets = Object.keys(call).filter((name) => call[name] instanceof Secret)
-    const answered = this.#connection.call(id, operation, json(call), secrets)
-    const stop = () => this.#connection.cancel(id)
-    signal?.addEventListener('abort', stop, { once: true })
+    const answered = this.#connection.call(id, operation, object(call), secrets)
+    const ignore = signal ? whenAborted(signal, () => this.#connection.cancel(id)) : () => {}
     try {
       const answer = await answered
       if (answer.failure) throw raised(answer.failure)
       // What answers nothing is declared as `void`.
       return answer.value ?? undefined
     } catch (error) {
-      signal?.throwIfAborted()
+      throwIfAborted(signal)
       throw error
     } finally {
-      signal?.removeEventListener('abort', stop)
+      ignore()
     }
   }
 

@@ -4,6 +4,7 @@
 const assert = require('node:assert')
 const { spawnSync } = require('node:child_process')
 const { randomUUID } = require('node:crypto')
+const { getEventListeners } = require('node:events')
 const { readdirSync } = require('node:fs')
 const http = require('node:http')
 const net = require('node:net')
@@ -118,8 +119,11 @@ async function arguments_() {
   await failed(client.secrets.list(vaultId, 'a'), TypeError)
   await failed(client.secrets.list(vaultId, ['a']), TypeError)
   await failed(client.secrets.list(vaultId, null), TypeError)
+  await failed(client.health.get({ signal: {} }), TypeError)
   assert((await failed(client.secrets.get(undefined, 'a'), TypeError)).message.startsWith('`vaultId` '))
   assert((await failed(client.secrets.put(vaultId, 'a', 'v', { expiresAt: 'x' }), RangeError)).message.startsWith('`expiresAt`'))
+  assert((await failed(client.secrets.put(vaultId, 'a', Buffer.from('v')), TypeError)).message.startsWith('`value`: '))
+  assert((await failed(client.secrets.put(vaultId, 'a', 'v', { maxAccessCount: 2n ** 70n }), RangeError)).message.startsWith('`maxAccessCount`: '))
   assert.strictEqual(inspect(client), `Keepward { baseUrl: '${url}' }`)
   const error = await failed(client.secrets.put(vaultId, 'a', 12345), TypeError)
   assert(!error.message.includes('12345') && error.message.includes('value'))
@@ -143,6 +147,12 @@ async function valuesAsTheyAre() {
   const metadata = { snake_key: { inner_key: 1 }, camelKey: 2 }
   await client.secrets.put(vault, 'named', 'v', { metadata })
   assert.deepStrictEqual((await client.secrets.get(vault, 'named')).metadata, metadata)
+  // Of another realm, as whoever runs under a test runner has them.
+  const foreign = runInNewContext("({ expiresAt: new Date('2030-01-02T03:04:05.678Z'), metadata: { list: [{ a: 1 }], when: new Date(0) } })")
+  await client.secrets.put(vault, 'foreign', 'v', foreign)
+  const found = await client.secrets.get(vault, 'foreign')
+  assert.strictEqual(found.expiresAt.getTime(), expiresAt.getTime())
+  assert.deepStrictEqual(found.metadata, { list: [{ a: 1 }], when: '1970-01-01T00:00:00.000Z' })
   const { agent } = await client.agents.register('a', { description: 'd' })
   assert.strictEqual((await client.agents.update(agent.id, { name: 'b' })).description, 'd')
   assert.strictEqual((await client.agents.update(agent.id, { description: null })).description, '')
@@ -198,8 +208,11 @@ async function nestedFields() {
   server.unref()
   await new Promise((done) => server.listen(0, '127.0.0.1', done))
   const client = new Keepward({ baseUrl: `http://127.0.0.1:${server.address().port}`, token: 'x' })
-  await failed(client.transactions.simulateBundle(vaultId, [{ chain: 'base', to: '0x1', value: '1', signingKeyPath: 'keys/a' }]), keepward.ServerError)
-  assert.strictEqual(bodies[0].transactions[0].signing_key_path, 'keys/a')
+  const bundle = "[{ chain: 'base', to: '0x1', value: '1', signingKeyPath: 'keys/a' }]"
+  for (const transactions of [eval(bundle), runInNewContext(bundle)]) {
+    await failed(client.transactions.simulateBundle(vaultId, transactions), keepward.ServerError)
+    assert.strictEqual(bodies.pop().transactions[0].signing_key_path, 'keys/a')
+  }
 }
 
 /** Not asked over http; over https for a tunnel, and it sees no more. */
@@ -281,6 +294,17 @@ async function aSilentServer() {
   }
   assert.strictEqual((await client.health.get({ signal: controller.signal }).catch((error) => error)).name, 'AbortError')
   assert.strictEqual((await client.health.get({ signal: AbortSignal.timeout(50) }).catch((error) => error)).name, 'TimeoutError')
+  // One signal may end many calls: nobody warns of so many listeners, and none is left.
+  const warnings = []
+  const warned = (warning) => warnings.push(warning)
+  process.on('warning', warned)
+  const many = new AbortController()
+  const calls = Array.from({ length: 50 }, () => client.health.get({ signal: many.signal }).catch((error) => error.name))
+  setTimeout(() => many.abort(), 100)
+  assert.deepStrictEqual(await Promise.all(calls), Array(50).fill('AbortError'))
+  await new Promise(setImmediate)
+  process.off('warning', warned)
+  assert.deepStrictEqual([warnings, getEventListeners(many.signal, 'abort')], [[], []])
   silent.close()
 }
 
@@ -291,8 +315,11 @@ async function closedClientsLetTheProcessEnd() {
   assert.match((await failed(client.health.get(), Error)).message, /closed/)
   const code = "const { Keepward } = require('keepward'); const c = new Keepward(); c.health.get().then(() => c.close())"
   assert.strictEqual(spawnSync(process.execPath, ['-e', code], { timeout: 10000 }).status, 0)
-  const running = "const { Keepward } = require('keepward'); new Keepward().health.get(); setTimeout(() => process.exit(8), 5)"
-  assert.strictEqual(spawnSync(process.execPath, ['-e', running], { timeout: 20000 }).status, 8)
+  for (let delay = 0; delay < 24; delay += 3) {
+    const running = `const { Keepward } = require('keepward'); new Keepward().health.get(); setTimeout(() => process.exit(8), ${delay})`
+    const { status, stderr } = spawnSync(process.execPath, ['-e', running], { timeout: 20000 })
+    assert.deepStrictEqual([status, String(stderr)], [8, ''])
+  }
   const module = "import keepward, { Keepward, NotFound } from 'keepward'; if (keepward.Keepward !== Keepward || !NotFound) process.exit(1)"
   assert.strictEqual(spawnSync(process.execPath, ['--input-type=module', '-e', module], { cwd: process.cwd(), timeout: 20000 }).status, 0)
 }
@@ -313,6 +340,17 @@ async function workerThreads() {
     await new Promise((done) => setTimeout(done, 20 * n))
     await worker.terminate()
   }
+  // Nor does one whose calls end after it did.
+  const silent = net.createServer((socket) => socket.on('error', () => {}).resume())
+  await new Promise((done) => silent.listen(0, '127.0.0.1', done))
+  const late = `const { Keepward } = require('keepward'); const c = new Keepward({ baseUrl: 'http://127.0.0.1:${silent.address().port}', timeout: 100, maxRetries: 0 }); for (let n = 0; n < 8; n++) c.health.get(); require('node:worker_threads').parentPort.postMessage('calls')`
+  for (let n = 0; n < 20; n++) {
+    const worker = new Worker(late, { eval: true })
+    await new Promise((done) => worker.once('message', done))
+    await worker.terminate()
+  }
+  await new Promise((done) => setTimeout(done, 400))
+  silent.close()
   assert.strictEqual((await new Keepward().health.get()).status, 'healthy')
 }
 

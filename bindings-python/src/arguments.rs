@@ -1,11 +1,11 @@
 //! From Python's values to the data that arguments are.
 
-use crate::secret::Secret;
+use crate::secret::{Hidden, Secret};
 use keepward::dynamic::Arguments;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PyString, PyTuple, PyType};
 use serde_json::{Map, Number, Value};
 
 /// Deeper than this nothing of the API goes.
@@ -61,9 +61,11 @@ fn data(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static SEQUENCE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static MAPPING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static ENUM: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = value.py();
+    let value = &Hidden::within(value);
     if depth > MAX_DEPTH {
         return Err(PyValueError::new_err("a value is nested too deeply"));
     }
@@ -122,6 +124,12 @@ fn data(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     if value.is_instance(imported(py, &MAPPING, "collections.abc", "Mapping")?)? {
         let copy = py.get_type::<PyDict>().call1((value,))?;
         return object(copy.cast::<PyDict>()?, depth + 1).map(Value::Object);
+    }
+    let is_binary = value.is_instance_of::<PyBytes>()
+        || value.is_instance_of::<PyByteArray>()
+        || value.is_instance_of::<PyMemoryView>();
+    if !is_binary && value.is_instance(imported(py, &SEQUENCE, "collections.abc", "Sequence")?)? {
+        return value.try_iter()?.map(|item| data(&item?, depth + 1)).collect::<PyResult<_>>().map(Value::Array);
     }
     Err(PyTypeError::new_err(format!("a value of type {} has no place in a call", value.get_type().name()?)))
 }

@@ -1,7 +1,7 @@
 //! What a Python client holds.
 
 use crate::failure::exception;
-use crate::secret::Secret;
+use crate::secret::{Hidden, Secret};
 use crate::{answer, arguments};
 use keepward::dynamic::{self, Data, Failure};
 use keepward::{Client, SecretText};
@@ -41,6 +41,7 @@ fn secret(value: Option<Bound<'_, PyAny>>) -> PyResult<Option<SecretText>> {
     if let Ok(secret) = value.cast::<Secret>() {
         return Ok(Some(secret.get().0.clone()));
     }
+    let value = Hidden::within(&value);
     match value.cast::<PyString>() {
         Ok(text) => Ok(Some(arguments::text(text)?.into())),
         Err(_) => Err(PyTypeError::new_err("a credential is a str or a Secret")),
@@ -152,20 +153,27 @@ impl Connection {
     ) -> PyResult<Bound<'py, PyAny>> {
         let Open { client, runtime } = self.open()?;
         let arguments = arguments::named(arguments)?;
+        let operation = operation.to_owned();
         let answered: PyResult<_> = py.detach(|| {
-            // Nobody has looked at idle connections since the last call: those that the server closed are found out first.
-            runtime.block_on(async {
+            // A task of the runtime, not this thread's own: a signal's handler may make a call, too, which then drives both.
+            let mut call = runtime.block_on(async {
+                // Nobody has looked at idle connections since the last call: those that the server closed are found out first.
                 for _ in 0..LOOKS {
                     tokio::task::yield_now().await;
                 }
+                tokio::spawn(async move { dynamic::call(&client, &operation, arguments).await })
             });
-            let mut call = std::pin::pin!(dynamic::call(&client, operation, arguments));
             loop {
-                let waited = runtime.block_on(async { tokio::time::timeout(BETWEEN_SIGNALS, call.as_mut()).await });
-                match waited {
-                    Ok(answered) => return Ok(answered),
-                    // Dropping the call ends it.
-                    Err(_) => Python::attach(|py| py.check_signals())?,
+                match runtime.block_on(async { tokio::time::timeout(BETWEEN_SIGNALS, &mut call).await }) {
+                    Ok(Ok(answered)) => return Ok(answered),
+                    Ok(Err(broken)) => std::panic::resume_unwind(broken.into_panic()),
+                    Err(_) => {}
+                }
+                if let Err(raised) = check_signals() {
+                    call.abort();
+                    // Not before it has ended: its connection is closed then.
+                    let _ = runtime.block_on(call);
+                    return Err(raised);
                 }
             }
         });
@@ -175,6 +183,17 @@ impl Connection {
     /// Ends its connections; calls that are under way end by themselves.
     fn close(&self) {
         self.end();
+    }
+}
+
+/// Runs the handlers of signals that came, in the main thread.
+fn check_signals() -> PyResult<()> {
+    match Python::try_attach(|py| py.check_signals()) {
+        Some(outcome) => outcome,
+        // The interpreter is ending: nobody is there to be answered, and the process goes with it.
+        None => loop {
+            std::thread::park();
+        },
     }
 }
 

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<secret::Secret>()?;
+    module.add_function(wrap_pyfunction!(secret::hidden, module)?)?;
     module.add_class::<background::Background>()?;
     module.add_class::<connection::Connection>()
 }

@@ -52,3 +52,37 @@ impl Secret {
         Err(PyTypeError::new_err("a Secret can't be pickled: reveal() is the one way to its text"))
     }
 }
+
+/// A value that was given for a secret one and can't be it: hidden in the variables of frames until it is refused.
+#[pyclass(frozen, module = "keepward")]
+pub(crate) struct Hidden(Py<PyAny>);
+
+impl Hidden {
+    /// What is hidden, or the value as it is.
+    pub(crate) fn within<'py>(value: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
+        match value.cast::<Self>() {
+            Ok(hidden) => hidden.get().0.bind(value.py()).clone(),
+            Err(_) => value.clone(),
+        }
+    }
+}
+
+#[pymethods]
+impl Hidden {
+    fn __repr__(&self) -> &'static str {
+        "Secret(...)"
+    }
+}
+
+/// A value for a place in which nothing may be seen: a text as a [`Secret`], what is wrong there as a [`Hidden`].
+#[pyfunction]
+pub(crate) fn hidden(value: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    let py = value.py();
+    if value.is_instance_of::<Secret>() {
+        return Ok(value);
+    }
+    match value.cast::<PyString>().ok().and_then(|text| crate::arguments::text(text).ok()) {
+        Some(text) => Ok(Bound::new(py, Secret(text.into()))?.into_any()),
+        None => Ok(Bound::new(py, Hidden(value.unbind()))?.into_any()),
+    }
+}

@@ -111,7 +111,7 @@ async def run(kind, steps, names, clients):
 
 
 async def run_whole(kind, scenario):
-    names = {"unique": str(uuid.uuid4()), "secret": f"{SECRET}-{uuid.uuid4()}", "certificate": SERVERS["certificate"].encode()}
+    names = {"unique": str(uuid.uuid4()), "secret": f"{SECRET}-{uuid.uuid4()}", "certificate": SERVERS["certificate"]}
     clients = {}
     count = await run(kind, scenario["steps"], names, clients)
     for client in clients.values():

@@ -5,7 +5,6 @@ import datetime
 import json
 import os
 import socket
-import sys
 import threading
 import time
 import traceback
@@ -50,17 +49,6 @@ def bad_servers():
     fake = Fake(lambda n: (200, {"Content-Type": "application/json"}, b'{"mfa_required": true, "mfa_token": "m"}'))
     client = keepward.Client(base_url=fake.url, email="a@example.com", password="p")
     assert "second factor" in str(raises(keepward.Unauthorized, client.vaults.list))
-    # What was given as a plain text is no variable of a frame of this package.
-    fake = Fake(lambda n: (403, {}, problem(403)))
-    given = f"sk-{uuid.uuid4()}"
-    client = keepward.Client(base_url=fake.url, token=given)
-    for call in (lambda: client.account.get(), lambda: client.admin.setting_put("key", given)):
-        try:
-            call()
-        except keepward.Forbidden:
-            frames = traceback.TracebackException(*sys.exc_info(), capture_locals=True).stack
-            ours = [frame for frame in frames if "keepward" in os.path.dirname(frame.filename) and frame.filename != __file__]
-            assert ours and not any(given in str(frame.locals) for frame in ours)
     other = Fake(lambda n: health())
     fake = Fake(lambda n: (302, {"Location": other.url + "/v1/health"}, b""))
     raises(keepward.KeepwardError, keepward.Client(base_url=fake.url, token="secret-token").account.get)
@@ -77,6 +65,26 @@ def bad_servers():
     fake = Fake(lambda n: (200, {"Content-Type": "text/html"}, b"<html>hello</html>"))
     raises(keepward.ConnectionFailed, keepward.Client(base_url=fake.url, agent_key="ocv_a").agents.me)
     proxies("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy")
+
+
+def frames_show_no_secret():
+    """What was given as a plain text is no variable of a frame of this package; nor is what can't be one."""
+    fake = Fake(lambda n: (403, {}, problem(403)))
+    given = f"sk-{uuid.uuid4()}"
+    client = keepward.Client(base_url=fake.url, token=given)
+    wrong = (given + "\ud800", given.encode(), bytearray(given.encode()), [given], {"text": given})
+    calls = [(keepward.Forbidden, lambda: client.account.get()), (keepward.Forbidden, lambda: client.admin.setting_put("key", given))]
+    for value in wrong:
+        calls.append(((TypeError, ValueError), lambda value=value: client.admin.setting_put("key", value)))
+        for name in ("token", "agent_key", "user_key"):
+            made = lambda name=name, value=value: keepward.Client(base_url=fake.url, **{name: value})
+            calls.append(((TypeError, ValueError), made))
+    for kind, call in calls:
+        error = raises(kind, call)
+        assert given not in str(error)
+        frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+        ours = [frame for frame in frames if "keepward" in os.path.dirname(frame.filename) and frame.filename != __file__]
+        assert ours and not any(given in str(frame.locals) for frame in ours), ours
 
 
 def retries_and_time_outs():
@@ -167,6 +175,6 @@ def pages_without_an_end():
 
 
 if __name__ == "__main__":
-    for test in (bad_servers, retries_and_time_outs, pages_without_an_end):
+    for test in (bad_servers, frames_show_no_secret, retries_and_time_outs, pages_without_an_end):
         test()
         print(f"servers: {test.__name__}")

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What the SDK answers with.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -167,13 +167,24 @@ pub(crate) fn header(response: &reqwest::Response, name: &str) -> Option<String>
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
 }
 
+/// How long the server wants to be left alone, which it says in seconds or as a date (RFC 9110, 10.2.3).
+pub(crate) fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let text = header(response, "retry-after")?;
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(&text).ok()?;
+    // One that is over is no reason to wait.
+    Some(until.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
 async fn from_response(mut response: reqwest::Response) -> Error {
     let status = response.status();
     let request_id = header(&response, "x-request-id");
     if status.is_success() {
         return Error::UnexpectedAnswer { status: Some(status.as_u16()), request_id };
     }
-    let retry_after = header(&response, "retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let retry_after = retry_after(&response);
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         if body.len() + chunk.len() > MAX_PROBLEM {

@@ -5061,7 +5061,7 @@ pub mod builder {
     /**Builder for [`Client::cmek_rotate`]
 
 [`Client::cmek_rotate`]: super::Client::cmek_rotate*/
-    #[derive(Debug, Clone)]
+    #[derive(Clone)]
     pub struct CmekRotate<'a> {
         client: &'a super::Client,
         vault_id: Result<keepward_api::VaultId, String>,
@@ -7220,7 +7220,7 @@ pub mod builder {
     /**Builder for [`Client::share_access`]
 
 [`Client::share_access`]: super::Client::share_access*/
-    #[derive(Debug, Clone)]
+    #[derive(Clone)]
     pub struct ShareAccess<'a> {
         client: &'a super::Client,
         share_id: Result<keepward_api::ShareId, String>,
@@ -8298,6 +8298,16 @@ pub mod builder {
                 204u16 => Ok(ResponseValue::empty(response)),
                 _ => Err(Error::UnexpectedResponse(response)),
             }
+        }
+    }
+    impl std::fmt::Debug for CmekRotate<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("CmekRotate").finish_non_exhaustive()
+        }
+    }
+    impl std::fmt::Debug for ShareAccess<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("ShareAccess").finish_non_exhaustive()
         }
     }
 }

@@ -16,9 +16,9 @@
 //! `Client::builder()` takes both by hand.
 //!
 //! Tokens are fetched once for all tasks that share a client and renewed 60 seconds early. What is safe to repeat (GET, and
-//! what never left this machine) is repeated with jitter, as long as the server says where it says so; a change, or a read
-//! of a secret, whose answer may be one of few, only where it was surely refused. Secret values are [`SecretText`]: they do not print.
-//! Clones of a [`Client`] share connections and tokens.
+//! what never left this machine) is repeated with jitter, or after as long as the server says, up to a minute; a change, or
+//! a read of a secret, whose answer may be one of few, only where it was surely refused. Secret values are [`SecretText`]:
+//! they do not print. Clones of a [`Client`] share connections and tokens.
 //!
 //! With the feature `blocking` every call has `wait()`, and a list in pages `iter()`, for programs without an asynchronous runtime.
 //!

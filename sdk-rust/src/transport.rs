@@ -1,11 +1,11 @@
 //! What happens around every request of the generated client: the token before it, repetition where that is safe.
 
 use crate::auth::{Credential, TokenCache};
-use crate::error::{Error, Result, convert, header};
+use crate::error::{Error, Result, convert, header, retry_after};
 use crate::generated::Client as Generated;
 use http_body_util::{LengthLimitError, Limited};
 use progenitor_client::{ClientHooks, ClientInfo, Error as Raw, OperationInfo, ResponseValue};
-use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Body, Method, Request, Response, StatusCode};
 use std::cell::RefCell;
 use std::error::Error as _;
@@ -32,7 +32,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// What one call leaves behind that the generated client has no room for.
 #[derive(Default)]
 struct Kept {
-    /// Why there was no token.
+    /// Why there was no token, at first or in place of a refused one.
     failure: Option<Error>,
     /// Status and request id of the last answer.
     answered: Option<(u16, Option<String>)>,
@@ -73,6 +73,8 @@ impl Transport {
 impl ClientHooks<Arc<Transport>> for Generated {
     async fn pre<E>(&self, request: &mut Request, info: &OperationInfo) -> Result<(), Raw<E>> {
         let _ = KEPT.try_with(RefCell::take);
+        // Some are keys: none of them shows in a log of headers, or stays in a table of HTTP/2.
+        request.headers_mut().values_mut().for_each(|value| value.set_sensitive(true));
         if keepward_api::WILD.contains(&info.operation_id) {
             // Slashes as they are: some proxies refuse encoded ones. What stands before is the base URL's.
             let path = request.url().path().to_owned();
@@ -113,7 +115,12 @@ impl ClientHooks<Arc<Transport>> for Generated {
             {
                 transport.tokens.forget(refused).await;
                 // Whoever comes with another token was not heard yet, whatever they ask for.
-                if has_new_token || transport.authorize(self, &mut again).await.is_err() {
+                if has_new_token {
+                    return outcome;
+                }
+                if let Err(error) = transport.authorize(self, &mut again).await {
+                    // That there is no other token now says more than that the old one is not good any more.
+                    let _ = KEPT.try_with(|kept| kept.borrow_mut().failure = Some(error));
                     return outcome;
                 }
                 has_new_token = true;
@@ -184,8 +191,7 @@ fn pause_before_retry(outcome: &reqwest::Result<Response>, safety: Safety, tries
                 502..=504 => safety == Safety::Always,
                 _ => false,
             };
-            let asked = header(response, RETRY_AFTER.as_str()).and_then(|value| value.parse().ok());
-            match asked.map(Duration::from_secs) {
+            match retry_after(response) {
                 _ if !may => None,
                 Some(asked) if asked > LONGEST_RETRY_AFTER => None,
                 Some(asked) => Some(asked + jitter(FIRST_PAUSE)),

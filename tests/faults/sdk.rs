@@ -89,6 +89,10 @@ async fn retries_and_time_outs() {
     let script = Script::run(&[&limited(61)]);
     let error = client(&script.url).build().unwrap().vaults().list().await.unwrap_err();
     assert!(error.is_rate_limited() && script.asked() == 1, "longer than a minute a caller would rather know");
+    let script = Script::run(&[&answer("429 Too Many Requests", "Retry-After: Thu, 31 Dec 2099 23:59:59 GMT\r\n", "{}")]);
+    let Err(Error::Api(error)) = client(&script.url).build().unwrap().vaults().list().await else { panic!("not refused") };
+    let until_then = error.retry_after.unwrap();
+    assert!(until_then > Duration::from_secs(86_400) && script.asked() == 1, "a date is read, too: {until_then:?}");
 
     let short = Duration::from_millis(300);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -402,6 +406,25 @@ async fn an_exchange_is_repeated() {
     let client = Client::builder().base_url(&script.url).agent_key("ocv_x").build().unwrap();
     client.vaults().list().await.unwrap();
     assert_eq!(script.asked(), 4);
+}
+
+/// That a token could not be renewed is no word on the caller.
+#[tokio::test]
+async fn a_renewal_that_fails_says_why() {
+    let script = Script::run(&[&json(TOKEN), &answer("401 Unauthorized", "", "{}"), &busy()]);
+    let client = Client::builder().base_url(&script.url).agent_key("ocv_x").build().unwrap();
+    assert_eq!(client.vaults().list().await.unwrap_err().status(), Some(503));
+    assert_eq!(script.asked(), 2 + 4, "the exchange is tried as often as any call");
+}
+
+/// progenitor holds parameters as plain text.
+#[test]
+fn a_call_by_hand_shows_no_key() {
+    let client = Client::builder().base_url("http://127.0.0.1:1").build().unwrap();
+    let rotate = client.api().cmek_rotate().x_cmek_old_key("hunter2").x_cmek_new_key("hunter2");
+    let access = client.api().share_access().x_share_passphrase("hunter2");
+    let shown = format!("{rotate:?} {access:?}");
+    assert!(shown.contains("CmekRotate") && !shown.contains("hunter2"), "{shown}");
 }
 
 /// An answer that may have been one of few is not asked for twice; a refusal is.

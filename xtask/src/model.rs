@@ -26,6 +26,17 @@ pub(crate) struct Parameter {
     pub(crate) schema: Value,
 }
 
+impl Parameter {
+    pub(crate) fn is_secret(&self) -> bool {
+        is_secret(&self.schema)
+    }
+}
+
+/// Whether a schema is of a text that must not be seen.
+pub(crate) fn is_secret(schema: &Value) -> bool {
+    schema.get("format").and_then(Value::as_str) == Some("password")
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Path,

@@ -35,7 +35,7 @@ class _Base:
         timeout: Union[float, datetime.timedelta] = 30.0,
         connect_timeout: Union[float, datetime.timedelta] = 5.0,
         max_retries: int = 3,
-        root_certificate: Optional[bytes] = None,
+        root_certificate: Union[bytes, str, None] = None,
     ) -> None:
         """Checks what was given; connects to nothing.
 
@@ -69,7 +69,7 @@ class _Base:
             timeout=_seconds(timeout),
             connect_timeout=_seconds(connect_timeout),
             max_retries=max_retries,
-            root_certificate=root_certificate,
+            root_certificate=root_certificate.encode() if isinstance(root_certificate, str) else root_certificate,
         )
         # Not a method of this client: it would keep itself alive until the collector comes.
         self._resources(functools.partial(self._call, self._connection))
@@ -155,7 +155,8 @@ class _Waiting:
             return await future
         finally:
             del self._futures[number]
-            if future.cancelled():
+            # Cancelled, or not waited for any more: a coroutine can also be closed.
+            if future.cancelled() or not future.done():
                 self._background.cancel(number)
 
     def _deliver(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import decimal
 from typing import Any, ClassVar, Dict, FrozenSet, NoReturn, Tuple
 
-from ._native import Secret
+from ._native import hidden
 
 
 class Unset:
@@ -25,8 +25,8 @@ UNSET = Unset()
 
 
 def sealed(value: Any) -> Any:
-    """A text as a `Secret`, whatever else as it is."""
-    return Secret(value) if isinstance(value, str) else value
+    """What a frame may hold for an argument that must not be seen, right or wrong; raises nothing."""
+    return value if value is None or value is UNSET else hidden(value)
 
 
 class Model:

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, NoReturn, Optional, Tuple, Union, final
 
-__all__ = ["Background", "Connection", "Secret", "__version__"]
+__all__ = ["Background", "Connection", "Secret", "__version__", "hidden"]
 
 __version__: str
 
@@ -17,6 +17,8 @@ class Secret:
     def __copy__(self) -> Secret: ...
     def __deepcopy__(self, memo: Any) -> Secret: ...
     def __reduce__(self) -> NoReturn: ...
+
+def hidden(value: object) -> Any: ...
 
 @final
 class Background:

@@ -43,13 +43,24 @@ enum Role {
     Silent,
     /// Answers without an end.
     Endless,
-    /// Has a certificate that nobody has signed; whoever is told to trust it gets a whole answer.
-    Untrusted,
+    /// Has a certificate that nobody has signed; whoever is told to trust it gets a whole answer, where it is of this address
+    /// and of this time.
+    Untrusted(Proof),
     /// Gives tokens that are to be renewed after a second, and takes none but the last of them, or one that was on its way.
     Renewing,
 }
 
-const ROLES: [(&str, Role); 13] = [
+/// What is wrong with a certificate, besides that nobody has signed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    Good,
+    /// Of another name.
+    Misnamed,
+    /// Of a time that is over.
+    Expired,
+}
+
+const ROLES: [(&str, Role); 15] = [
     ("real", Role::Real),
     ("full", Role::Full),
     ("examples", Role::Examples),
@@ -61,7 +72,9 @@ const ROLES: [(&str, Role); 13] = [
     ("failing", Role::Always(500)),
     ("silent", Role::Silent),
     ("endless", Role::Endless),
-    ("untrusted", Role::Untrusted),
+    ("untrusted", Role::Untrusted(Proof::Good)),
+    ("misnamed", Role::Untrusted(Proof::Misnamed)),
+    ("expired", Role::Untrusted(Proof::Expired)),
     ("renewing", Role::Renewing),
 ];
 
@@ -77,8 +90,8 @@ const RETRY_AFTER: &str = "7";
 /// The running server; it ends with the process.
 pub struct Mirror {
     urls: BTreeMap<&'static str, String>,
-    /// Of the untrusted address, in PEM.
-    certificate: String,
+    /// Of the untrusted addresses, in PEM.
+    certificates: String,
     state: Arc<State>,
 }
 
@@ -102,10 +115,17 @@ impl Mirror {
             tokens: Mutex::default(),
         });
         let mut urls = BTreeMap::new();
-        let (certificate, acceptor) = self_signed();
+        let mut certificates = String::new();
         for (name, role) in ROLES {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let tls = (role == Role::Untrusted).then(|| acceptor.clone());
+            let tls = match role {
+                Role::Untrusted(proof) => {
+                    let (pem, acceptor) = self_signed(proof);
+                    certificates += &pem;
+                    Some(acceptor)
+                }
+                _ => None,
+            };
             let scheme = if tls.is_some() { "https" } else { "http" };
             urls.insert(name, format!("{scheme}://{}", listener.local_addr().unwrap()));
             tokio::spawn(listen(listener, tls, role, Arc::clone(&state)));
@@ -114,12 +134,12 @@ impl Mirror {
         let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
         urls.insert("dead", format!("http://{}", dead.local_addr().unwrap()));
         urls.insert("crowded", format!("http://{}", crowded().await));
-        Self { urls, certificate, state }
+        Self { urls, certificates, state }
     }
 
-    /// What its untrusted address proves itself with, in PEM.
+    /// What its untrusted addresses prove themselves with, in PEM.
     pub fn certificate(&self) -> &str {
-        &self.certificate
+        &self.certificates
     }
 
     /// Its addresses by the names of what they do.
@@ -204,13 +224,19 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, rol
 }
 
 /// A certificate in PEM, and who proves himself with it.
-fn self_signed() -> (String, TlsAcceptor) {
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+fn self_signed(proof: Proof) -> (String, TlsAcceptor) {
+    let name = if proof == Proof::Misnamed { "vault.example.com" } else { "127.0.0.1" };
+    let mut parameters = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    if proof == Proof::Expired {
+        parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let pem = made.cert.pem();
-    let config = config.with_no_client_auth().with_single_cert(vec![made.cert.into()], key.into()).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let pem = certificate.pem();
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate.into()], key.into()).unwrap();
     (pem, Arc::new(config).into())
 }
 
@@ -337,7 +363,7 @@ impl State {
                 answer
             }
             Role::Renewing => self.renew(operation, &request).await,
-            Role::Full | Role::Examples | Role::Newer | Role::Once(_) | Role::Endless | Role::Untrusted => {
+            Role::Full | Role::Examples | Role::Newer | Role::Once(_) | Role::Endless | Role::Untrusted(_) => {
                 let Some(status) = operation.success().first().copied() else { return problem(400) };
                 match answers(operation, role) {
                     Some((Value::Null, _)) if operation.answer_schema(status).is_none() => {

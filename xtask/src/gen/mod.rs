@@ -45,7 +45,7 @@ pub(crate) fn outputs(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
     files.insert("server/src/http/generated/operations.rs".into(), server::operations(&operations)?);
     files.insert("server/src/http/generated/layer.rs".into(), server::layer(&operations)?);
     files.insert("server/src/http/generated/mod.rs".into(), server::module()?);
-    files.insert("sdk-rust/src/generated.rs".into(), sdk::generate(&document, &lowered)?);
+    files.insert("sdk-rust/src/generated.rs".into(), sdk::generate(&document, &lowered, &operations)?);
     let scenarios = std::fs::read_to_string(root.join("tests/e2e/scenarios.json"))?;
     let resources = surface::resources(&document, &types, &operations)?;
     files.insert("sdk-rust/src/resources.rs".into(), resources::generate(&resources)?);
@@ -62,8 +62,9 @@ pub(crate) fn outputs(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
     files.insert(node("lib/errors.js"), node::errors()?);
     files.insert("docs/sdk/coverage.md".into(), coverage::generate(&resources, &scenarios)?);
     files.insert("tests/e2e/surface.json".into(), node::surface(&resources)?);
+    let sources = listing::Sources { document: &document, types: &types };
     for page in snippets::PAGES {
-        files.insert(page.into(), listing::filled(page, snippets::filled(root, page)?, &resources)?);
+        files.insert(page.into(), listing::filled(page, snippets::filled(root, page)?, &sources, &resources)?);
     }
     Ok(files)
 }

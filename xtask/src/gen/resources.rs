@@ -169,8 +169,7 @@ fn send(method: &Method<'_>) -> Result<TokenStream> {
     let mut calls = Vec::new();
     for argument in method.arguments.iter().filter(|argument| argument.destination != Destination::Field) {
         let (field, place) = (&argument.field, place(method, argument)?);
-        let is_secret = argument.ty.to_string().ends_with("SecretText");
-        let text = is_secret.then(|| quote!(.expose().to_owned()));
+        let text = argument.is_secret().then(|| quote!(.expose().to_owned()));
         calls.push(match argument.is_option {
             true => quote!(if let Some(value) = request.#place { call = call.#field(value #text); }),
             false => quote!(call = call.#field(request.#place #text);),

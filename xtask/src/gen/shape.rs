@@ -1,7 +1,8 @@
 //! What a schema says of a value, before any language has its word for it.
 
+use crate::document::{Document, Side};
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Which way a value goes: what is taken is wider than what is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,4 +45,22 @@ pub(super) fn shape(schema: &Value) -> Result<Shape<'_>> {
 /// An object whose fields nobody lists.
 pub(super) fn is_open(schema: &Value) -> bool {
     schema.get("properties").is_none() && schema.get("additionalProperties").is_some()
+}
+
+/// Whether a schema is a class in each language: an object whose fields the document lists.
+pub(super) fn is_class(name: &str, schema: &Value) -> bool {
+    name != "Empty" && schema.get("enum").is_none() && schema.get("x-rust-type").is_none() && !is_open(schema)
+}
+
+/// The classes that an answer is or holds, and the fields of each.
+pub(super) fn answers(document: &Document) -> Vec<(&str, &Value, &Map<String, Value>)> {
+    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    let reachable = document.reachable(Side::Answer);
+    let classes = document.schemas().iter().filter(|(name, schema)| reachable.contains(*name) && is_class(name, schema));
+    classes
+        .map(|(name, schema)| {
+            let fields = schema.get("properties").and_then(Value::as_object).unwrap_or(&NONE);
+            (name.as_str(), schema, fields)
+        })
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! What an SDK offers, in whatever language: resources, their methods, and what each takes.
 
 use crate::document::Document;
-use crate::model::{Body, Operation, Place};
+use crate::model::{Body, Operation, Place, is_secret};
 use anyhow::{Context, Result, ensure};
 use heck::ToPascalCase;
 use proc_macro2::{Ident, TokenStream};
@@ -49,6 +49,12 @@ pub(super) struct Argument {
     pub(super) destination: Destination,
     pub(super) doc: String,
     pub(super) schema: Value,
+}
+
+impl Argument {
+    pub(super) fn is_secret(&self) -> bool {
+        is_secret(&self.schema)
+    }
 }
 
 impl Method<'_> {
@@ -139,17 +145,10 @@ fn fields(document: &Document, types: &syn::File, schema: &str) -> Result<Vec<Ar
     let empty = serde_json::Map::new();
     let properties = described.get("properties").and_then(Value::as_object).unwrap_or(&empty);
     let required = described.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let name = schema.to_pascal_case();
-    let item = types.items.iter().find_map(|item| match item {
-        syn::Item::Struct(item) if item.ident == name => Some(item),
-        _ => None,
-    });
-    let item = item.with_context(|| format!("no type {name}"))?;
     properties
         .iter()
         .map(|(name, property)| {
-            let member = item.fields.iter().find(|member| wire_name(member).as_deref() == Some(name));
-            let member = member.with_context(|| format!("{schema}.{name} has no field"))?;
+            let member = member(types, schema, name)?;
             let (outer, ty) = unwrap_option(&member.ty);
             let (clears, ty) = match (outer, unwrap_option(ty)) {
                 (true, (true, inner)) => (true, inner),
@@ -168,6 +167,18 @@ fn fields(document: &Document, types: &syn::File, schema: &str) -> Result<Vec<Ar
             })
         })
         .collect()
+}
+
+/// The field of the type of a schema, by its name in the document.
+pub(super) fn member<'a>(types: &'a syn::File, schema: &str, name: &str) -> Result<&'a syn::Field> {
+    let class = schema.to_pascal_case();
+    let item = types.items.iter().find_map(|item| match item {
+        syn::Item::Struct(item) if item.ident == class => Some(item),
+        _ => None,
+    });
+    let item = item.with_context(|| format!("no type {class}"))?;
+    let found = item.fields.iter().find(|member| wire_name(member).as_deref() == Some(name));
+    found.with_context(|| format!("{schema}.{name} has no field"))
 }
 
 /// What serde calls a field.
