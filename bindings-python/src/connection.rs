@@ -155,14 +155,14 @@ impl Connection {
         let arguments = arguments::named(arguments)?;
         let operation = operation.to_owned();
         let answered: PyResult<_> = py.detach(|| {
-            // A task of the runtime, not this thread's own: a signal's handler may make a call, too, which then drives both.
-            let mut call = runtime.block_on(async {
-                // Nobody has looked at idle connections since the last call: those that the server closed are found out first.
+            // Nobody has looked at idle connections since the last call: those that the server closed are found out first.
+            runtime.block_on(async {
                 for _ in 0..LOOKS {
                     tokio::task::yield_now().await;
                 }
-                tokio::spawn(async move { dynamic::call(&client, &operation, arguments).await })
             });
+            // A task of the runtime, not this thread's own: a signal's handler may make a call, too, which then drives both.
+            let mut call = runtime.spawn(async move { dynamic::call(&client, &operation, arguments).await });
             loop {
                 match runtime.block_on(async { tokio::time::timeout(BETWEEN_SIGNALS, &mut call).await }) {
                     Ok(Ok(answered)) => return Ok(answered),

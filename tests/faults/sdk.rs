@@ -89,8 +89,11 @@ async fn retries_and_time_outs() {
     let script = Script::run(&[&limited(61)]);
     let error = client(&script.url).build().unwrap().vaults().list().await.unwrap_err();
     assert!(error.is_rate_limited() && script.asked() == 1, "longer than a minute a caller would rather know");
-    let script = Script::run(&[&answer("429 Too Many Requests", "Retry-After: Thu, 31 Dec 2099 23:59:59 GMT\r\n", "{}")]);
-    let Err(Error::Api(error)) = client(&script.url).build().unwrap().vaults().list().await else { panic!("not refused") };
+    let script =
+        Script::run(&[&answer("429 Too Many Requests", "Retry-After: Thu, 31 Dec 2099 23:59:59 GMT\r\n", "{}")]);
+    let Err(Error::Api(error)) = client(&script.url).build().unwrap().vaults().list().await else {
+        panic!("not refused")
+    };
     let until_then = error.retry_after.unwrap();
     assert!(until_then > Duration::from_secs(86_400) && script.asked() == 1, "a date is read, too: {until_then:?}");
 

@@ -56,7 +56,8 @@ pub(super) fn is_class(name: &str, schema: &Value) -> bool {
 pub(super) fn answers(document: &Document) -> Vec<(&str, &Value, &Map<String, Value>)> {
     static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     let reachable = document.reachable(Side::Answer);
-    let classes = document.schemas().iter().filter(|(name, schema)| reachable.contains(*name) && is_class(name, schema));
+    let classes =
+        document.schemas().iter().filter(|(name, schema)| reachable.contains(*name) && is_class(name, schema));
     classes
         .map(|(name, schema)| {
             let fields = schema.get("properties").and_then(Value::as_object).unwrap_or(&NONE);
