@@ -2,7 +2,7 @@
 import { Keepward } from 'keepward'
 
 const { KEEPWARD_TOKEN: token, KEEPWARD_VAULT: vault } = process.env
-const [calls, samples, atOnce] = [100_000, 10, 50]
+const [calls, samples, atOnce] = [500_000, 10, 50]
 const client = new Keepward({ token })
 
 for (let done = 0; done <= calls; done += atOnce) {

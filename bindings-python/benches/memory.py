@@ -11,7 +11,7 @@ import tracemalloc
 import keepward
 
 VAULT, PATH = os.environ["KEEPWARD_VAULT"], "payments/stripe"
-CALLS, SAMPLES = 100_000, 10
+CALLS, CALLS_AT_ONCE, SAMPLES = 100_000, 500_000, 10
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -32,8 +32,8 @@ def waiting():
 
 async def tasks():
     async with keepward.AsyncClient(token=os.environ["KEEPWARD_TOKEN"]) as client:
-        for calls in range(0, CALLS + 1, 50):
-            if calls % (CALLS // SAMPLES) == 0:
+        for calls in range(0, CALLS_AT_ONCE + 1, 50):
+            if calls % (CALLS_AT_ONCE // SAMPLES) == 0:
                 sample("Python, AsyncClient", calls)
             await asyncio.gather(*(client.secrets.get(VAULT, PATH) for _ in range(50)))
 

@@ -33,7 +33,7 @@ cargo xtask VERB
                  every figure of the design, beside a bare route; --record writes docs/performance/
   flames         flame graphs of a read and of a write on each database (needs perf), into docs/performance/
   bench sdk [--record]
-                 a read through each SDK beside the same by hand, imports, memory over 100,000 calls
+                 a read through each SDK beside the same by hand, imports, memory over 100,000 calls and more
   sdk [rust|python|node]
                  the SDKs, installed and put through tests/e2e (needs npm, python3-venv)
   package        wheel, source package, npm packages and crates, into target/packages; each installed and tried

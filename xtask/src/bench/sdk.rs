@@ -168,7 +168,7 @@ fn tables(summary: &Value) -> String {
         number(&import["Python"]),
         number(&import["Node"]),
     );
-    text += "| 100,000 reads through | resident, MB, every 10,000 calls | heap, MB | left by a call, resident | heap |\n|---|---|---|---|---|\n";
+    text += "| reads through | thousands | resident, MB, ten times on the way | heap, MB | left by a call, resident | heap |\n|---|---|---|---|---|---|\n";
     for client in items(summary, "memory") {
         let megabytes = |key: &str| {
             let values = items(client, "samples").map(|sample| format!("{:.1}", number(&sample[key]) / 1e6));
@@ -176,8 +176,9 @@ fn tables(summary: &Value) -> String {
         };
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.1} bytes | {:.1} bytes |",
+            "| {} | {:.0} | {} | {} | {:.1} bytes | {:.1} bytes |",
             client["client"].as_str().unwrap_or_default(),
+            items(client, "samples").last().map_or(0.0, |sample| number(&sample["calls"]) / 1e3),
             megabytes("resident"),
             megabytes("heap"),
             number(&client["resident_per_call"]),
