@@ -9,8 +9,8 @@ module.exports = function whenAborted(signal, stop) {
   if (stops === undefined) {
     const mine = (stops = new Set())
     mine.heard = () => mine.forEach((one) => one())
-    known.set(signal, mine)
     signal.addEventListener('abort', mine.heard)
+    known.set(signal, mine)
   }
   stops.add(stop)
   return () => {

@@ -4,6 +4,7 @@ const { inspect, types } = require('node:util')
 const native = require('./native')
 const resources = require('./resources')
 const errors = require('./errors')
+const fields = require('./fields')
 const isPlain = require('./plain')
 const whenAborted = require('./aborting')
 const Secret = require('./secret')
@@ -36,8 +37,6 @@ const hide = (value) => new Secret(value)
 /** The integers that JSON's reader on the other side takes. */
 const MIN = -(2n ** 63n)
 const MAX = 2n ** 64n - 1n
-/** Deeper than this nothing of the API goes. */
-const MAX_DEPTH = 32
 
 const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase())
 
@@ -49,16 +48,18 @@ function json(name, value, depth = 0) {
   const refuse = (kind, why) => {
     throw new kind(about(`\`${name}\`: ${why}`))
   }
+  const quoted = (text) => (text.isWellFormed() ? JSON.stringify(text) : refuse(RangeError, 'a text is not valid Unicode'))
   if (value === undefined || value === null) return 'null'
-  if (depth > MAX_DEPTH) refuse(RangeError, 'a value is nested too deeply')
+  if (depth > fields.MAX_DEPTH) refuse(RangeError, 'a value is nested too deeply')
   if (value instanceof Secret) {
     if (depth > 0) refuse(TypeError, 'a Secret has no place in data that is not sealed')
-    return JSON.stringify(value.reveal())
+    return quoted(value.reveal())
   }
   if (types.isDate(value)) {
     if (Number.isNaN(value.getTime())) refuse(RangeError, 'a time is not valid')
     return JSON.stringify(value.toISOString())
   }
+  if (typeof value === 'string') return quoted(value)
   if (typeof value === 'number' && !Number.isFinite(value)) refuse(RangeError, 'a number is not finite')
   if (typeof value === 'bigint') {
     if (value < MIN || value > MAX) refuse(RangeError, 'a number is too large')
@@ -68,8 +69,8 @@ function json(name, value, depth = 0) {
   if (Array.isArray(value)) return `[${Array.from(value, (item) => json(name, item, depth + 1)).join(',')}]`
   if (typeof value === 'object') {
     if (!isPlain(value)) refuse(TypeError, 'an object of a class has no place in a call')
-    const fields = Object.entries(value).filter(([, inner]) => inner !== undefined)
-    return `{${fields.map(([key, inner]) => `${JSON.stringify(key)}:${json(name, inner, depth + 1)}`).join(',')}}`
+    const given = Object.entries(value).filter(([, inner]) => inner !== undefined)
+    return `{${given.map(([key, inner]) => `${quoted(key)}:${json(name, inner, depth + 1)}`).join(',')}}`
   }
   return JSON.stringify(value)
 }
@@ -98,7 +99,8 @@ const known = new Set([
 /** Throws what a signal was aborted with, as `fetch` does; one that is none is refused. */
 function throwIfAborted(signal) {
   if (signal === undefined || signal === null) return
-  if (typeof signal.addEventListener !== 'function' || typeof signal.aborted !== 'boolean') {
+  const methods = [signal.addEventListener, signal.removeEventListener]
+  if (typeof signal.aborted !== 'boolean' || methods.some((method) => typeof method !== 'function')) {
     throw new TypeError('`signal` is an AbortSignal')
   }
   if (signal.aborted) throw signal.reason ?? new DOMException('This operation was aborted', 'AbortError')

@@ -63,11 +63,19 @@ fn data(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
     static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static DATETIME: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static DECIMAL: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static USER_STRING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static SEQUENCE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static MAPPING: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static ENUM: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = value.py();
-    let value = &Hidden::within(value);
+    if let Ok(hidden) = value.cast::<Hidden>() {
+        let value = hidden.get().0.bind(py);
+        // What a class of somebody else's says of its own value is not passed on.
+        return data(value, depth).map_err(|_| match value.is_instance_of::<PyString>() {
+            true => PyValueError::new_err("a text is not valid Unicode"),
+            false => no_place(value),
+        });
+    }
     if depth > MAX_DEPTH {
         return Err(PyValueError::new_err("a value is nested too deeply"));
     }
@@ -127,11 +135,17 @@ fn data(value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
         let copy = py.get_type::<PyDict>().call1((value,))?;
         return object(copy.cast::<PyDict>()?, depth + 1).map(Value::Object);
     }
-    let is_binary = value.is_instance_of::<PyBytes>()
+    let is_text = value.is_instance_of::<PyBytes>()
         || value.is_instance_of::<PyByteArray>()
-        || value.is_instance_of::<PyMemoryView>();
-    if !is_binary && value.is_instance(imported(py, &SEQUENCE, "collections.abc", "Sequence")?)? {
+        || value.is_instance_of::<PyMemoryView>()
+        || value.is_instance(imported(py, &USER_STRING, "collections", "UserString")?)?;
+    if !is_text && value.is_instance(imported(py, &SEQUENCE, "collections.abc", "Sequence")?)? {
         return value.try_iter()?.map(|item| data(&item?, depth + 1)).collect::<PyResult<_>>().map(Value::Array);
     }
-    Err(PyTypeError::new_err(format!("a value of type {} has no place in a call", value.get_type().name()?)))
+    Err(no_place(value))
+}
+
+fn no_place(value: &Bound<'_, PyAny>) -> PyErr {
+    let name = value.get_type().name().map_or_else(|_| "unknown".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("a value of type {name} has no place in a call"))
 }

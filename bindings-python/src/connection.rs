@@ -8,9 +8,10 @@ use keepward::{Client, SecretText};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 /// How long a call waits before it looks whether somebody pressed Ctrl-C.
 const BETWEEN_SIGNALS: Duration = Duration::from_millis(100);
@@ -20,6 +21,9 @@ const MAX_RETRIES: u32 = 100;
 
 /// How often the runtime looks at its sockets, and runs what they wake, before a call.
 const LOOKS: usize = 4;
+
+/// A call that is under way.
+type Called = JoinHandle<Result<Data, Failure>>;
 
 /// A client of one server; without a thread of its own, the thread that waits does the work.
 #[pyclass(frozen, module = "keepward")]
@@ -32,7 +36,7 @@ pub(crate) struct Connection {
 #[derive(Clone)]
 struct Open {
     client: Client,
-    runtime: std::sync::Arc<Runtime>,
+    runtime: Arc<Runtime>,
 }
 
 /// A credential, as text or as what does not print.
@@ -41,11 +45,13 @@ fn secret(value: Option<Bound<'_, PyAny>>) -> PyResult<Option<SecretText>> {
     if let Ok(secret) = value.cast::<Secret>() {
         return Ok(Some(secret.get().0.clone()));
     }
-    let value = Hidden::within(&value);
-    match value.cast::<PyString>() {
-        Ok(text) => Ok(Some(arguments::text(text)?.into())),
-        Err(_) => Err(PyTypeError::new_err("a credential is a str or a Secret")),
-    }
+    // The client hides each of them: what is no `Secret` by now is a text that is none, or no text.
+    let is_text =
+        value.cast::<Hidden>().is_ok_and(|hidden| hidden.get().0.bind(value.py()).is_instance_of::<PyString>());
+    Err(match is_text {
+        true => PyValueError::new_err("a credential is not valid Unicode"),
+        false => PyTypeError::new_err("a credential is a str or a Secret"),
+    })
 }
 
 fn duration(seconds: f64) -> PyResult<Duration> {
@@ -70,21 +76,61 @@ impl Connection {
     fn end(&self) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         // After a fork the sockets and what watches them are still the parent's: to close them here would deafen it.
-        if std::process::id() != self.process {
+        if self.is_forked() {
             std::mem::forget(open);
-        } else if let Some(runtime) = open.and_then(|open| std::sync::Arc::into_inner(open.runtime)) {
-            // A name that is being looked up is not waited for.
-            runtime.shutdown_background();
+        } else if let Some(open) = open {
+            release(open.runtime);
         }
     }
 
+    fn is_forked(&self) -> bool {
+        std::process::id() != self.process
+    }
+
     fn open(&self) -> PyResult<Open> {
-        if std::process::id() != self.process {
-            return Err(PyRuntimeError::new_err("this client was made before a fork: make one in each process"));
+        if self.is_forked() {
+            return Err(forked());
         }
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.clone().ok_or_else(|| PyRuntimeError::new_err("this client is closed"))
     }
+
+    /// Drives a call until it is answered, or a handler of a signal raises.
+    fn wait(&self, mut call: Called, runtime: Arc<Runtime>) -> PyResult<Result<Data, Failure>> {
+        let answered = loop {
+            match runtime.block_on(async { tokio::time::timeout(BETWEEN_SIGNALS, &mut call).await }) {
+                Ok(Ok(answered)) => break Ok(answered),
+                Ok(Err(broken)) => std::panic::resume_unwind(broken.into_panic()),
+                Err(_) => {}
+            }
+            // Where the interpreter is ending there are no handlers any more, and whoever still waits goes on waiting.
+            let handled = Python::try_attach(|py| py.check_signals()).unwrap_or(Ok(()));
+            if self.is_forked() {
+                // By a handler, in whose child this is: the call is the parent's.
+                std::mem::forget((call, runtime));
+                return handled.and(Err(forked()));
+            }
+            if let Err(raised) = handled {
+                call.abort();
+                // Not before it has ended: its connection is closed then.
+                let _ = runtime.block_on(call);
+                break Err(raised);
+            }
+        };
+        release(runtime);
+        answered
+    }
+}
+
+/// Lets go of a client's runtime; whoever is the last to do so waits for no name that is being looked up.
+fn release(runtime: Arc<Runtime>) {
+    if let Some(runtime) = Arc::into_inner(runtime) {
+        runtime.shutdown_background();
+    }
+}
+
+fn forked() -> PyErr {
+    PyRuntimeError::new_err("this client was made before a fork: make one in each process")
 }
 
 #[pymethods]
@@ -154,7 +200,7 @@ impl Connection {
         let Open { client, runtime } = self.open()?;
         let arguments = arguments::named(arguments)?;
         let operation = operation.to_owned();
-        let answered: PyResult<_> = py.detach(|| {
+        let answered = py.detach(|| {
             // Nobody has looked at idle connections since the last call: those that the server closed are found out first.
             runtime.block_on(async {
                 for _ in 0..LOOKS {
@@ -162,20 +208,8 @@ impl Connection {
                 }
             });
             // A task of the runtime, not this thread's own: a signal's handler may make a call, too, which then drives both.
-            let mut call = runtime.spawn(async move { dynamic::call(&client, &operation, arguments).await });
-            loop {
-                match runtime.block_on(async { tokio::time::timeout(BETWEEN_SIGNALS, &mut call).await }) {
-                    Ok(Ok(answered)) => return Ok(answered),
-                    Ok(Err(broken)) => std::panic::resume_unwind(broken.into_panic()),
-                    Err(_) => {}
-                }
-                if let Err(raised) = check_signals() {
-                    call.abort();
-                    // Not before it has ended: its connection is closed then.
-                    let _ = runtime.block_on(call);
-                    return Err(raised);
-                }
-            }
+            let call = runtime.spawn(async move { dynamic::call(&client, &operation, arguments).await });
+            self.wait(call, runtime)
         });
         finish(py, answered?)
     }
@@ -183,17 +217,6 @@ impl Connection {
     /// Ends its connections; calls that are under way end by themselves.
     fn close(&self) {
         self.end();
-    }
-}
-
-/// Runs the handlers of signals that came, in the main thread.
-fn check_signals() -> PyResult<()> {
-    match Python::try_attach(|py| py.check_signals()) {
-        Some(outcome) => outcome,
-        // The interpreter is ending: nobody is there to be answered, and the process goes with it.
-        None => loop {
-            std::thread::park();
-        },
     }
 }
 

@@ -55,17 +55,7 @@ impl Secret {
 
 /// A value that was given for a secret one and can't be it: hidden in the variables of frames until it is refused.
 #[pyclass(frozen, module = "keepward")]
-pub(crate) struct Hidden(Py<PyAny>);
-
-impl Hidden {
-    /// What is hidden, or the value as it is.
-    pub(crate) fn within<'py>(value: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
-        match value.cast::<Self>() {
-            Ok(hidden) => hidden.get().0.bind(value.py()).clone(),
-            Err(_) => value.clone(),
-        }
-    }
-}
+pub(crate) struct Hidden(pub(crate) Py<PyAny>);
 
 #[pymethods]
 impl Hidden {

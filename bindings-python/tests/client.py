@@ -1,10 +1,11 @@
 """What is Python's own: secrets that do not print, arguments, Ctrl-C, cancellation, forks."""
 
 import asyncio
-import collections
+import collections.abc
 import copy
 import datetime
 import decimal
+import faulthandler
 import gc
 import json
 import os
@@ -19,7 +20,7 @@ import traceback
 import uuid
 
 import keepward
-from fake import Fake, raises
+from fake import Fake, health, raises
 
 URL = os.environ["KEEPWARD_URL"]
 PASSWORD = "Word-of-this-run!7"
@@ -87,8 +88,17 @@ def arguments():
     client = keepward.Client(base_url=URL, token="x")
     raises(TypeError, client.secrets.get, VAULT)
     raises(TypeError, client.secrets.get, VAULT, "a", nothing=1)
-    for wrong in (b"bytes", bytearray(b"bytes"), memoryview(b"bytes"), ["text"], object()):
+    for wrong in (b"bytes", bytearray(b"bytes"), memoryview(b"bytes"), collections.UserString("text"), ["text"], object()):
         raises(TypeError, client.secrets.put, VAULT, "a", wrong)
+
+    class Talkative(collections.abc.Sequence):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, _):
+            raise ValueError("hunter2")
+
+    assert "hunter2" not in str(raises(TypeError, client.secrets.put, VAULT, "a", Talkative()))
     raises(TypeError, client.secrets.put, VAULT, "a", "v", metadata={"x": b"bytes"})
     raises(TypeError, client.secrets.put, VAULT, "a", "v", metadata={"x": object()})
     raises(ValueError, client.secrets.put, VAULT, "a", "v", metadata={"x": float("nan")})
@@ -199,14 +209,18 @@ def control_c_ends_a_call():
             # Whoever runs this in the background may have it ignored.
             "import keepward, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
             f"c = keepward.Client(base_url='http://127.0.0.1:{silent.getsockname()[1]}', timeout=60)\n"
-            "print('calls', flush=True)\n"
-            "try:\n    c.health.get()\nexcept KeyboardInterrupt:\n    sys.exit(7)\n"
+            "try:\n    c.health.get()\nexcept KeyboardInterrupt:\n    sys.stdin.read()\n    sys.exit(7)\n"
         )
-        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-        assert child.stdout.readline() == b"calls\n"
-        time.sleep(0.3)
-        child.send_signal(signal.SIGINT)
-        assert child.wait(20) == 7
+        child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+        connection, _ = silent.accept()
+        connection.settimeout(20)
+        with connection:
+            assert connection.recv(65536).startswith(b"GET /v1/health")
+            child.send_signal(signal.SIGINT)
+            # Not only there: its connection ends, and the process does not yet.
+            assert connection.recv(1) == b"" and child.poll() is None
+        child.communicate(timeout=20)
+        assert child.returncode == 7
         # One that ends while a call runs in another thread ends all the same, whenever that call looks for signals.
         for n in range(24):
             ends = (
@@ -232,12 +246,45 @@ def a_handler_of_a_signal_may_call():
     client = keepward.Client(base_url=fake.url, agent_key="ocv_a", timeout=20, max_retries=0)
     answers = []
     before = signal.signal(signal.SIGALRM, lambda *_: answers.append(client.vaults.list()))
+    # Two that wait for each other would wait for ever.
+    faulthandler.dump_traceback_later(60, exit=True)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.3)
         assert client.vaults.list().vaults == [] and [answer.vaults for answer in answers] == [[]]
     finally:
         signal.signal(signal.SIGALRM, before)
+        faulthandler.cancel_dump_traceback_later()
     assert len(fake.requests) == 3
+
+
+def slowly(_):
+    time.sleep(1)
+    return health()
+
+
+def a_handler_of_a_signal_may_fork():
+    """The call is the parent's, who gets its answer however the child ends."""
+    for leave in ("sys.exit(9)", "return"):
+        code = (
+            "import keepward, os, signal, sys\n"
+            f"def handler(*_):\n    if os.fork() == 0:\n        {leave}\n"
+            "signal.signal(signal.SIGALRM, handler)\nsignal.setitimer(signal.ITIMER_REAL, 0.3)\n"
+            f"c = keepward.Client(base_url={Fake(slowly).url!r}, timeout=5, max_retries=0)\n"
+            "try:\n    status = c.health.get().status\nexcept RuntimeError:\n    sys.exit(9)\n"
+            "print(status, os.waitstatus_to_exitcode(os.wait()[1]))\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"healthy 9\n", b""), (leave, ended)
+
+
+def what_ends_with_the_interpreter_may_call():
+    """However long it takes: nobody looks for signals then."""
+    code = (
+        "import keepward\nclass Lease:\n    def __del__(self):\n        print(self.client.health.get().status, flush=True)\n"
+        f"lease = Lease()\nlease.client = keepward.Client(base_url={Fake(slowly).url!r})\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"healthy\n", b""), ended
 
 
 def the_interpreter_ends_as_it_should():
@@ -379,6 +426,8 @@ if __name__ == "__main__":
         forked_after_asyncio,
         control_c_ends_a_call,
         a_handler_of_a_signal_may_call,
+        a_handler_of_a_signal_may_fork,
+        what_ends_with_the_interpreter_may_call,
         the_interpreter_ends_as_it_should,
         a_client_that_is_not_made_shows_no_key,
         fifty_calls_share_one_token,

@@ -22,9 +22,10 @@ pub enum Error {
     Configuration(String),
     /// The account can't be logged in like this: it asks for a second factor, say.
     Login(String),
-    /// The server was not reached, or the connection broke. `sent` says whether the request may have arrived.
+    /// The server was not reached, or the connection broke. `sent` says whether the request, or the one for a token that
+    /// came before it, may have arrived.
     Connection { sent: bool, source: Arc<reqwest::Error> },
-    /// No answer in time; the request may have arrived.
+    /// No answer in time; the request, or the one for a token that came before it, may have arrived.
     Timeout,
     /// An answer that this version can't read; the status it came with.
     UnexpectedAnswer { status: Option<u16>, request_id: Option<String> },
@@ -174,8 +175,8 @@ pub(crate) fn retry_after(response: &reqwest::Response) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let until = httpdate::parse_http_date(&text).ok()?;
-    // One that is over is no reason to wait.
-    Some(until.duration_since(SystemTime::now()).unwrap_or_default())
+    // One that is over says nothing: the clocks may differ.
+    until.duration_since(SystemTime::now()).ok()
 }
 
 async fn from_response(mut response: reqwest::Response) -> Error {

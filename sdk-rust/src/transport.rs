@@ -209,3 +209,20 @@ fn jitter(pause: Duration) -> Duration {
     let _ = getrandom::fill(&mut random);
     pause.mul_f64(0.5 + f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX) / 2.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[test]
+    fn no_header_shows() {
+        let client = crate::Client::builder().base_url("http://127.0.0.1:1").build().unwrap();
+        let client = client.api();
+        let request = client.client().get("http://127.0.0.1:1/v1/health").header("x-cmek-old-key", "hunter2");
+        let mut request = request.build().unwrap();
+        let info = OperationInfo { operation_id: "health_get" };
+        assert!(client.pre::<()>(&mut request, &info).now_or_never().unwrap().is_ok());
+        assert!(!format!("{request:?}").contains("hunter2"));
+    }
+}

@@ -1,6 +1,6 @@
 """The half that is Rust."""
 
-from typing import Any, Dict, List, NoReturn, Optional, Tuple, Union, final
+from typing import Any, Dict, List, NoReturn, Optional, Tuple, final
 
 __all__ = ["Background", "Connection", "Secret", "__version__", "hidden"]
 
@@ -34,11 +34,11 @@ class Connection:
         cls,
         *,
         base_url: Optional[str],
-        agent_key: Optional[Union[str, Secret]],
-        user_key: Optional[Union[str, Secret]],
-        token: Optional[Union[str, Secret]],
+        agent_key: Optional[Secret],
+        user_key: Optional[Secret],
+        token: Optional[Secret],
         email: Optional[str],
-        password: Optional[Union[str, Secret]],
+        password: Optional[Secret],
         timeout: float,
         connect_timeout: float,
         max_retries: int,

@@ -44,7 +44,7 @@ const LANGUAGES: [Language; 3] = [
         resource: |name| format!("client.{name}()"),
         call: rust_call,
         iterator: rust_stream,
-        answer: |_, name| Ok(name.to_pascal_case()),
+        answer: rust_answer,
         field: rust_field,
     },
     Language {
@@ -80,6 +80,11 @@ fn rust_call(method: &Method<'_>) -> String {
 
 fn rust_stream(method: &Method<'_>) -> String {
     format!("{}().stream()", method.name())
+}
+
+fn rust_answer(document: &Document, name: &str) -> Result<String> {
+    let is_open = document.schemas().get(name).is_some_and(shape::is_open);
+    Ok(format!("{}{}", name.to_pascal_case(), if is_open { "(Map<String, Value>)" } else { "" }))
 }
 
 fn rust_field(sources: &Sources<'_>, field: &Field<'_>) -> Result<String> {
