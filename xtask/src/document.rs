@@ -22,7 +22,8 @@ impl Document {
     /// Reads and merges the document of the workspace at `root`.
     pub(crate) fn load(root: &Path) -> Result<Self> {
         let folder = root.join("openapi");
-        let mut names: Vec<String> = std::fs::read_dir(&folder)?
+        let mut names: Vec<String> = std::fs::read_dir(&folder)
+            .with_context(|| format!("{}: run me by `cargo xtask`, in the clone that is meant", folder.display()))?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter(|name| name.ends_with(".yaml") && name != "keepward.yaml")
             .collect();
