@@ -1,44 +1,10 @@
 //! The tables of the main job: organisations, users, keys, agents, vaults, secrets, policies, tokens and the audit trail.
 
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{
-    big_integer, big_integer_null, binary, binary_null, boolean, text, text_null, uuid, uuid_null,
+use super::{
+    big_integer, big_integer_null, binary, binary_null, boolean, index, table, text, text_null, uuid, uuid_null,
 };
-use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
-
-pub(super) struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &str {
-        "m0001_first"
-    }
-}
-
-pub(super) fn table(name: &'static str, columns: Vec<ColumnDef>, key: &[&'static str]) -> TableCreateStatement {
-    let mut table = Table::create();
-    table.table(name);
-    for column in columns {
-        table.col(column);
-    }
-    let mut primary = Index::create();
-    for column in key {
-        primary.col(*column);
-    }
-    table.primary_key(&mut primary);
-    table
-}
-
-fn index(table: &'static str, columns: &[&'static str], unique: bool) -> IndexCreateStatement {
-    let mut index = Index::create();
-    index.name(format!("ix_{table}_{}", columns.join("_"))).table(table);
-    for column in columns {
-        index.col(*column);
-    }
-    if unique {
-        index.unique();
-    }
-    index
-}
+use sea_orm::DbBackend;
+use sea_orm::sea_query::{IndexCreateStatement, TableCreateStatement};
 
 fn tables() -> Vec<TableCreateStatement> {
     vec![
@@ -259,30 +225,17 @@ fn indexes() -> Vec<IndexCreateStatement> {
     ]
 }
 
-#[sea_orm_migration::async_trait::async_trait]
-impl MigrationTrait for Migration {
-    /// Whole or not at all, on SQLite too.
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
+pub(super) fn statements(backend: DbBackend) -> Vec<String> {
+    let tables = tables().into_iter().map(|table| backend.build(&table).sql);
+    let indexes = indexes().into_iter().map(|index| backend.build(&index).sql);
+    let mut statements: Vec<String> = tables.chain(indexes).collect();
+    if backend == DbBackend::Postgres {
+        // Compare prefixes as bytes, so that an index finds them.
+        for (table, column) in [("secret", "path"), ("policy", "literal_prefix")] {
+            statements.push(format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE text COLLATE \"C\""));
+        }
     }
-
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in tables() {
-            manager.create_table(table).await?;
-        }
-        for index in indexes() {
-            manager.create_index(index).await?;
-        }
-        if manager.get_database_backend() == DbBackend::Postgres {
-            // Prefixes are compared as bytes, so that an index finds them.
-            for (table, column) in [("secret", "path"), ("policy", "literal_prefix")] {
-                let sql = format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE text COLLATE \"C\"");
-                manager.get_connection().execute_unprepared(&sql).await?;
-            }
-        }
-        // One vault an organisation holds the private keys of its agents.
-        let one = "CREATE UNIQUE INDEX ix_vault_agent_keys ON vault (org_id) WHERE name = '__agent-keys'";
-        manager.get_connection().execute_unprepared(one).await?;
-        Ok(())
-    }
+    // Each organisation has one vault for the private keys of its agents.
+    statements.push("CREATE UNIQUE INDEX ix_vault_agent_keys ON vault (org_id) WHERE name = '__agent-keys'".to_owned());
+    statements
 }

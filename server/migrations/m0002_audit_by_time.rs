@@ -1,24 +1,11 @@
 //! An index less on the audit trail: times never go back within a chain, so a search by halves finds the first event of a
 //! time without one, and every event is one page less to write.
 
-use sea_orm_migration::prelude::*;
+use sea_orm::DbBackend;
+use sea_orm::sea_query::Index;
 
-pub(super) struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &str {
-        "m0002_audit_by_time"
-    }
-}
-
-#[sea_orm_migration::async_trait::async_trait]
-impl MigrationTrait for Migration {
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let mut index = Index::drop();
-        manager.drop_index(index.name("ix_audit_event_org_id_created_at").table("audit_event").to_owned()).await
-    }
+pub(super) fn statements(backend: DbBackend) -> Vec<String> {
+    let mut index = Index::drop();
+    index.name("ix_audit_event_org_id_created_at").table("audit_event");
+    vec![backend.build(&index).sql]
 }

@@ -5,18 +5,9 @@
 //! All versions are copied once: that takes as much of the disk as they do, and on SQLite, which overwrites what it drops,
 //! three times as much until its log is copied. Its file keeps the new size.
 
-use super::m0001_first::table;
-use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer, big_integer_null, binary, boolean_null, text, text_null, uuid};
-use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
-
-pub(super) struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &str {
-        "m0003_newest_version"
-    }
-}
+use super::{big_integer, big_integer_null, binary, boolean_null, table, text, text_null, uuid};
+use sea_orm::DbBackend;
+use sea_orm::sea_query::TableCreateStatement;
 
 fn versions() -> TableCreateStatement {
     table(
@@ -53,35 +44,24 @@ const COPY: &str = "INSERT INTO secret_version_new (secret_id, version, vault_id
     v.access_count, v.cmek_fingerprint, v.wrapped_dek, v.metadata, v.sealed \
     FROM secret_version v JOIN secret s ON s.id = v.secret_id ORDER BY v.secret_id, v.version";
 
-#[sea_orm_migration::async_trait::async_trait]
-impl MigrationTrait for Migration {
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let is_postgres = manager.get_database_backend() == DbBackend::Postgres;
-        let run = async |sql: &str| manager.get_connection().execute_unprepared(sql).await;
-        if is_postgres {
-            // What a server of the version before, which somebody has forgotten to stop, has begun is waited for and copied;
-            // what it begins from here on fails. By a weaker lock its answers would be lost between the copy and the drop.
-            run("LOCK TABLE secret, secret_version IN ACCESS EXCLUSIVE MODE").await?;
-        }
-        manager.create_table(versions()).await?;
-        if is_postgres {
-            // Prefixes are compared as bytes, so that an index finds them.
-            run("ALTER TABLE secret_version_new ALTER COLUMN path TYPE text COLLATE \"C\"").await?;
-        }
-        run(COPY).await?;
-        run("DROP TABLE secret_version").await?;
-        run("DROP TABLE secret").await?;
-        run("ALTER TABLE secret_version_new RENAME TO secret_version").await?;
-        if is_postgres {
-            run("ALTER TABLE secret_version RENAME CONSTRAINT secret_version_new_pkey TO secret_version_pkey").await?;
-        }
-        // Not of the newest alone: PostgreSQL may read such an index whole instead of searching it, and does while the table
-        // is small, by a plan that it keeps.
-        run("CREATE UNIQUE INDEX ix_secret_version_newest ON secret_version (vault_id, is_newest, path)").await?;
-        Ok(())
-    }
+pub(super) fn statements(backend: DbBackend) -> Vec<String> {
+    let on_postgres = |statement: &str| (backend == DbBackend::Postgres).then(|| statement.to_owned());
+    let always = |statement: &str| Some(statement.to_owned());
+    let statements = [
+        // A server of the previous version may still be running. Wait for what it has begun and copy that; what it begins
+        // from here on fails. Under a weaker lock, its answers would be lost between the copy and the drop.
+        on_postgres("LOCK TABLE secret, secret_version IN ACCESS EXCLUSIVE MODE"),
+        Some(backend.build(&versions()).sql),
+        // Compare prefixes as bytes, so that an index finds them.
+        on_postgres("ALTER TABLE secret_version_new ALTER COLUMN path TYPE text COLLATE \"C\""),
+        always(COPY),
+        always("DROP TABLE secret_version"),
+        always("DROP TABLE secret"),
+        always("ALTER TABLE secret_version_new RENAME TO secret_version"),
+        on_postgres("ALTER TABLE secret_version RENAME CONSTRAINT secret_version_new_pkey TO secret_version_pkey"),
+        // Not a partial index of the newest: PostgreSQL may read such an index whole instead of searching it, and does while
+        // the table is small, by a plan that it keeps.
+        always("CREATE UNIQUE INDEX ix_secret_version_newest ON secret_version (vault_id, is_newest, path)"),
+    ];
+    statements.into_iter().flatten().collect()
 }

@@ -1,6 +1,6 @@
 //! One test a rule; each runs over all operations that the rule is for and names those that break it.
 
-use crate::world::World;
+use crate::contract::world::World;
 use keepward_tests::document::{operations, optional_fields, working};
 use keepward_tests::{Organisation, shared};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! A call of every operation, with every argument that it takes: what goes over the wire is held against the document, and
 //! what comes back with every field is encoded again without loss.
 
-use crate::{called, plain};
+use crate::e2e::{called, plain};
 use keepward_tests::document::operations;
 use keepward_tests::{CALLS, Mirror, builder};
 use serde_json::Value;

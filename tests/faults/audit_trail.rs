@@ -1,6 +1,6 @@
 //! `audit verify` finds what was edited, removed or reordered, and names it.
 
-use crate::edit::{id, open, stray_id};
+use crate::faults::edit::{id, open, stray_id};
 use keepward_tests::{Organisation, OwnServer, command, is_postgres};
 use sea_orm::ConnectionTrait;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! What a writer of the database can't do: read a value, move one, or give a right. What they can do (deny service, put an
 //! old state back) docs/security.md says.
 
-use crate::edit::{bytes, edit, id, stray_id};
+use crate::faults::edit::{bytes, edit, id, stray_id};
 use keepward::types::PolicyPermission::Read;
 use keepward_tests::{Organisation, OwnServer, is_postgres};
 

@@ -1,6 +1,6 @@
 //! What is written without a request: last uses, and refusals before a credential was proven.
 
-use crate::edit::{edit, open};
+use crate::faults::edit::{edit, open};
 use keepward_tests::{Http, Organisation, OwnServer, command, is_postgres};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;

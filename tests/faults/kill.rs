@@ -1,7 +1,7 @@
 //! `kill -9` under write load: what was acknowledged is there. The judge is the client's own log of acknowledged writes,
 //! synced before the next request goes out.
 
-use crate::acknowledged::{self, Writers, kills, random};
+use crate::faults::acknowledged::{self, Writers, kills, random};
 use keepward::Client;
 use keepward_tests::{Mount, Organisation, OwnServer, builder, command, is_postgres};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Databases of older, newer and half-made versions.
 
-use crate::postgres;
+use crate::faults::postgres;
 use keepward::Client;
 use keepward_tests::{Cluster, Durability, Http, OwnServer, PASSWORD, command, database_url, is_postgres};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};

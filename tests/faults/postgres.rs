@@ -1,7 +1,7 @@
 //! PostgreSQL that is unsafe, foreign, stopped, killed or failed over; and several servers on one.
 
-use crate::acknowledged::{self, Writers, kills, random};
-use crate::start::OF_ANOTHER_PROGRAM;
+use crate::faults::acknowledged::{self, Writers, kills, random};
+use crate::faults::start::OF_ANOTHER_PROGRAM;
 use futures_util::future::join_all;
 use keepward::types::PolicyPermission::Read;
 use keepward::{SecretText, VaultId};

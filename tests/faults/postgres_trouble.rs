@@ -1,6 +1,6 @@
 //! PostgreSQL that is full, slow, at odds with others, or cuts its connections.
 
-use crate::postgres::{OnPostgres, run, start, wait_for_health};
+use crate::faults::postgres::{OnPostgres, run, start, wait_for_health};
 use futures_util::future::join_all;
 use keepward::types::PolicyPermission::{Read, Write};
 use keepward_tests::{Answer, Cluster, Durability, Mount, Organisation, builder, is_postgres};

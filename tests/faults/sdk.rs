@@ -236,7 +236,7 @@ async fn a_call_that_is_dropped_ends() {
 /// Runs a test of this file again, in a process of its own with these variables.
 fn alone(test: &str, variables: &[(&str, &str)]) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", &format!("sdk::{test}"), "--nocapture"]).env(ALONE, "true");
+    command.args(["--exact", &format!("faults::sdk::{test}"), "--nocapture"]).env(ALONE, "true");
     let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
     let both = proxies.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
     for name in ["KEEPWARD_URL", "KEEPWARD_AGENT_KEY"].map(str::to_owned).into_iter().chain(both) {

@@ -1,6 +1,6 @@
 //! Several servers on one database: what one of them ends, the others give no more, whatever their clocks say.
 
-use crate::postgres::{OnPostgres, start};
+use crate::faults::postgres::{OnPostgres, start};
 use futures_util::future::join_all;
 use keepward::Timestamp;
 use keepward::types::AuditEvent;

@@ -1,6 +1,6 @@
 //! Starting: what a server refuses, and says so; stopping.
 
-use crate::edit::edit;
+use crate::faults::edit::edit;
 use keepward_tests::{Mount, Organisation, OwnServer, command, is_postgres};
 use sea_orm::ConnectionTrait;
 use std::fs::Permissions;

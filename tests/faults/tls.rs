@@ -1,6 +1,6 @@
 //! TLS: our own front, and the way to the database.
 
-use crate::postgres::start;
+use crate::faults::postgres::start;
 use futures_util::future::join_all;
 use keepward::Client;
 use keepward_tests::{Cluster, Durability, Organisation, OwnServer, PASSWORD, is_postgres};

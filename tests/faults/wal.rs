@@ -1,6 +1,6 @@
 //! A write-ahead log that was torn: SQLite's file beside the database after a crash of the machine.
 
-use crate::acknowledged::{self, Writers};
+use crate::faults::acknowledged::{self, Writers};
 use keepward_tests::{Organisation, OwnServer, builder, command, is_postgres};
 use std::io::Write;
 

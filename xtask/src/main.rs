@@ -1,34 +1,22 @@
-//! `cargo xtask`: what generates, checks, tests, shows and measures this workspace.
+//! `cargo xtask`: the verbs of this workspace. `demo` and `test` run here; the others need libraries, and run in
+//! xtask-tools, which is built for them.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
-#![allow(clippy::indexing_slicing, reason = "serde_json answers null for what is not there")]
 
-mod bench;
-mod check;
-mod demo;
-mod document;
-mod r#gen;
-mod lint;
-mod lower;
-mod model;
-mod page;
-mod process;
-mod run;
-mod sdk;
-mod soak;
-mod test;
-
-use anyhow::{Result, bail};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use anyhow::{Context, Result, bail};
+use std::process::{Command, ExitCode};
+use xtask::run::{cargo, target_folder};
+use xtask::{demo, test};
 
 const HELP: &str = "\
 cargo xtask VERB
 
+  demo           the main job on a server of its own, through the SDK
+  test [sqlite|postgres|pair] [FILTER]
+                 run every test against a server that it starts: on SQLite, on PostgreSQL, and on two servers that share
+                 one; or on one of them, or only those whose name has FILTER in it
   gen [--check]  write every generated file from openapi/*.yaml; --check only says which differ
   check          generated files, document, imports, dependencies, format, lints
-  test [FILTER]  run every test against a server that it starts
-  demo           the main job on a server of its own, through the SDK
   bench [main|curves|growth|--record]
                  every figure of the design, beside a bare route; --record writes docs/performance/
   flames         flame graphs of a read and of a write on each database (needs perf), into docs/performance/
@@ -41,13 +29,6 @@ cargo xtask VERB
                  hundreds of kills; an hour of mixed load on each database; --record writes what was seen into docs
   status         list the operations of the document that still answer 501
 ";
-
-/// The workspace's folder: the one in which cargo was called, though another clone that shares its target folder may have
-/// built this program.
-fn root() -> PathBuf {
-    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-    here.parent().map(PathBuf::from).unwrap_or(here)
-}
 
 fn main() -> ExitCode {
     match verb() {
@@ -63,40 +44,9 @@ fn verb() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["gen"] => {
-            for path in r#gen::write(&root())? {
-                println!("{}", path.display());
-            }
-            Ok(())
-        }
-        ["gen", "--check"] => {
-            let stale = r#gen::stale(&root())?;
-            if !stale.is_empty() {
-                bail!("these files are not what the document says (run `cargo xtask gen`): {stale:?}");
-            }
-            Ok(())
-        }
-        ["sdk"] => sdk::sdk(None),
-        ["sdk", only] => sdk::sdk(Some(only)),
-        ["package"] => sdk::package(),
         ["demo"] => demo::demo(),
-        ["soak", parts @ .., "--record"] => soak::soak(parts, true),
-        ["soak", parts @ ..] => soak::soak(parts, false),
-        ["bench"] => bench::bench(None, false),
-        ["bench", "sdk"] => bench::sdk(false),
-        ["bench", "sdk", "--record"] => bench::sdk(true),
-        ["bench", "--record"] => bench::bench(None, true),
-        ["bench", part @ ("main" | "curves" | "growth")] => bench::bench(Some(part), false),
-        ["flames"] => bench::flames(),
-        ["check"] => check::check(),
-        ["test", filter @ ..] => test::test(filter),
-        ["status"] => {
-            let document = document::Document::load(&root())?;
-            for operation in model::operations(&document)?.iter().filter(|operation| operation.planned) {
-                println!("{:<28} {:<6} {}", operation.id, operation.method, operation.path);
-            }
-            Ok(())
-        }
+        ["test", rest @ ..] => test::test(rest),
+        ["gen" | "check" | "bench" | "flames" | "sdk" | "package" | "soak" | "status", ..] => tools(&words),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
@@ -106,4 +56,21 @@ fn verb() -> Result<()> {
             bail!("unknown verb {words:?}")
         }
     }
+}
+
+/// Builds xtask-tools and runs a verb in it.
+fn tools(words: &[&str]) -> Result<()> {
+    let program = target_folder().join("debug/xtask-tools");
+    let mut build = vec!["build", "--workspace", "--bin", "xtask-tools"];
+    if program.exists() {
+        build.push("--quiet");
+    } else {
+        println!("Building xtask-tools: a minute or two on two cores, the first time.");
+    }
+    cargo(&build, &[])?;
+    let status = Command::new(&program).args(words).status().with_context(|| program.display().to_string())?;
+    if !status.success() {
+        bail!("cargo xtask {} failed", words.join(" "));
+    }
+    Ok(())
 }

@@ -7,46 +7,42 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Cargo's profiles, as far as they are used here.
+/// Cargo's profiles.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
+pub enum Profile {
+    /// What the demo and the tests run, with the hot crates optimised.
     Dev,
     /// What packages hold, and what is measured.
     Release,
-    /// Release without the link-time optimisation that takes half of its time.
-    Demo,
 }
 
 impl Profile {
-    /// One set of packages and targets a profile: cargo unifies features over what it builds at once, and another set would
-    /// build half of the dependencies again.
-    fn build(self) -> Vec<&'static str> {
-        const SERVED: [&str; 8] =
-            ["-p", "keepward-server", "-p", "keepward", "-p", "keepward-tests", "--bins", "--examples"];
-        match self {
-            Self::Dev => vec!["build", "--locked", "--workspace", "--bins", "--tests"],
-            Self::Release => [&["build", "--locked", "--release"], SERVED.as_slice()].concat(),
-            Self::Demo => [&["build", "--locked", "--profile", "demo"], SERVED.as_slice()].concat(),
-        }
+    /// Cargo's words for a build. Always of the whole workspace, of which `targets` are built: cargo unites the features of
+    /// the packages that it is asked for, and another set of them would build half of the dependencies again.
+    fn build(self, targets: &[&'static str]) -> Vec<&'static str> {
+        let profile: &[&str] = match self {
+            Self::Dev => &["--workspace"],
+            Self::Release => &["--workspace", "--release"],
+        };
+        [&["build", "--locked"], profile, targets].concat()
     }
 
     fn folder(self) -> &'static str {
         match self {
             Self::Dev => "debug",
             Self::Release => "release",
-            Self::Demo => "demo",
         }
     }
 }
 
-pub(crate) fn target_folder() -> PathBuf {
+pub fn target_folder() -> PathBuf {
     // Where cargo puts it: a relative one is that of the folder in which it was called.
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     std::path::absolute(&folder).unwrap_or(folder)
 }
 
 /// Runs cargo and fails if it does.
-pub(crate) fn cargo(arguments: &[&str], environment: &[(String, String)]) -> Result<()> {
+pub fn cargo(arguments: &[&str], environment: &[(String, String)]) -> Result<()> {
     let status = cargo_command(arguments, environment).status().context("cargo")?;
     if !status.success() {
         bail!("cargo {} failed", arguments.join(" "));
@@ -55,7 +51,7 @@ pub(crate) fn cargo(arguments: &[&str], environment: &[(String, String)]) -> Res
 }
 
 /// The same; what it printed.
-pub(crate) fn cargo_said(arguments: &[&str], environment: &[(String, String)]) -> Result<String> {
+pub fn cargo_said(arguments: &[&str], environment: &[(String, String)]) -> Result<String> {
     let output = cargo_command(arguments, environment).stderr(Stdio::inherit()).output().context("cargo")?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
@@ -78,17 +74,25 @@ fn cargo_command(arguments: &[&str], environment: &[(String, String)]) -> Comman
     command
 }
 
-/// Builds what the profile is for and answers the server's binary.
-pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
-    cargo(&profile.build(), &[])?;
-    Ok(target_folder().join(profile.folder()).join("keepward-server"))
+/// The server, and the programs that run, load and judge it.
+pub const SERVED: &[&str] = &["--bin", "keepward-server", "--bin", "stage", "--bin", "load", "--bin", "mirror", "--bin", "reads"];
+
+/// Builds targets of the workspace, the server among them, and answers the server's binary.
+pub fn build(profile: Profile, targets: &[&'static str]) -> Result<PathBuf> {
+    cargo(&profile.build(targets), &[])?;
+    Ok(program(profile, "keepward-server"))
+}
+
+/// A program that was built.
+pub fn program(profile: Profile, name: &str) -> PathBuf {
+    target_folder().join(profile.folder()).join(name)
 }
 
 /// A server on a free port of the loopback address, ended when dropped.
-pub(crate) struct Server {
-    pub(crate) url: String,
+pub struct Server {
+    pub url: String,
     /// From the start of the process to its first answer.
-    pub(crate) start_milliseconds: f64,
+    pub start_milliseconds: f64,
     /// Where its metrics are, if it was told to show them.
     metrics_address: Option<String>,
     child: Child,
@@ -96,7 +100,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(binary: &Path, data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+    pub fn start(binary: &Path, data_dir: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let started = Instant::now();
         let mut command = Command::new(binary);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEEPWARD_")) {
@@ -111,9 +115,7 @@ impl Server {
         loop {
             let has_ended = child.try_wait()?.is_some();
             let said = said();
-            let entries: Vec<serde_json::Value> =
-                said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-            let find = |name: &str| entries.iter().find_map(|entry| entry[name].as_str()).map(str::to_owned);
+            let find = |name: &str| word(&said, name);
             if let Some(address) = find("address") {
                 let (url, metrics_address) = (format!("http://{address}"), find("metrics_address"));
                 // Whatever it is: the bare route of a bench has no health.
@@ -128,14 +130,20 @@ impl Server {
         }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Its metrics, as Prometheus gets them.
-    pub(crate) fn metrics(&self) -> Result<String> {
+    pub fn metrics(&self) -> Result<String> {
         get(self.metrics_address.as_deref().context("a server without metrics")?, "/metrics")
     }
+}
+
+/// The first word of a name in a log of JSON lines; addresses have nothing to unescape.
+fn word(log: &str, name: &str) -> Option<String> {
+    let (_, rest) = log.split_once(&format!("\"{name}\":\""))?;
+    rest.split_once('"').map(|(word, _)| word.to_owned())
 }
 
 /// What a server answers, head and body.
@@ -161,15 +169,15 @@ impl Drop for Server {
 }
 
 /// Servers and databases of a run (`tests/src/bin/stage.rs`); they end with this.
-pub(crate) struct Stage {
+pub struct Stage {
     child: Child,
     /// What the tests find them by.
-    pub(crate) environment: Vec<(String, String)>,
+    pub environment: Vec<(String, String)>,
 }
 
 impl Stage {
-    pub(crate) fn set(profile: Profile, binary: &Path, arguments: &[&str]) -> Result<Self> {
-        let mut command = Command::new(target_folder().join(profile.folder()).join("stage"));
+    pub fn set(profile: Profile, binary: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(self::program(profile, "stage"));
         command.args(arguments).env("KEEPWARD_TEST_BINARY", binary);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("stage")?;
         let mut environment = vec![("KEEPWARD_TEST_BINARY".to_owned(), binary.display().to_string())];
@@ -183,10 +191,10 @@ impl Stage {
     }
 
     /// An empty database of that name in the stage's cluster; its address.
-    pub(crate) fn database(&self, name: &str) -> Result<String> {
+    pub fn database(&self, name: &str) -> Result<String> {
         let cluster = self.environment.iter().find(|(name, _)| name == "KEEPWARD_TEST_POSTGRES");
         let (_, cluster) = cluster.context("a stage without PostgreSQL")?;
-        let made = Command::new(target_folder().join("release/load")).args(["create", cluster, name]).status()?;
+        let made = Command::new(program(Profile::Release, "load")).args(["create", cluster, name]).status()?;
         if !made.success() {
             bail!("the database {name} can't be made");
         }
@@ -194,7 +202,7 @@ impl Stage {
     }
 
     /// The address of the server, or of what stands before several.
-    pub(crate) fn url(&self) -> Result<&str> {
+    pub fn url(&self) -> Result<&str> {
         let found = self.environment.iter().find(|(name, _)| name == "KEEPWARD_TEST_URL");
         found.map(|(_, url)| url.as_str()).context("a stage without a server")
     }
@@ -202,7 +210,7 @@ impl Stage {
 
 impl Stage {
     /// Ends it; fails if it found something to say against the run.
-    pub(crate) fn end(mut self) -> Result<()> {
+    pub fn end(mut self) -> Result<()> {
         drop(self.child.stdin.take());
         if self.child.wait()?.success() { Ok(()) } else { bail!("the servers of the run did not end well") }
     }
@@ -216,10 +224,10 @@ impl Drop for Stage {
 }
 
 /// An empty folder below the system's temporary one, removed when dropped.
-pub(crate) struct TemporaryFolder(pub(crate) PathBuf);
+pub struct TemporaryFolder(pub PathBuf);
 
 impl TemporaryFolder {
-    pub(crate) fn new(name: &str) -> Result<Self> {
+    pub fn new(name: &str) -> Result<Self> {
         let path = std::env::temp_dir().join(format!("keepward-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))

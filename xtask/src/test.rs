@@ -1,62 +1,86 @@
 //! `cargo xtask test`: builds, starts what a run needs, hands its address to every test; once on each database.
 
-use crate::run::{Profile, Stage, TemporaryFolder, build, cargo, target_folder};
+use crate::run::{Profile, SERVED, Stage, TemporaryFolder, build, cargo, target_folder};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// `filter` goes to the test runner as it is.
-pub(crate) fn test(filter: &[&str]) -> Result<()> {
-    let binary = build(Profile::Dev)?;
+/// A run's name, which is that of its stage, and what it leaves out: modules of `tests/all.rs`, or unit tests (`lib`). What
+/// starts a server of its own has nothing to see on two.
+const RUNS: [(&str, &[&str]); 3] =
+    [("sqlite", &[]), ("postgres", &["e2e"]), ("pair", &["lib", "faults", "e2e"])];
+
+/// Runs the tests whose names have one of `words` in them; a first word that names a run asks for that one alone.
+pub fn test(words: &[&str]) -> Result<()> {
+    let (only, filter) = match words {
+        [first, filter @ ..] if RUNS.iter().any(|(name, _)| name == first) => (Some(*first), filter),
+        filter => (None, filter),
+    };
+    let is_whole = filter.is_empty();
+    let binary = build(Profile::Dev, SERVED)?;
     let has_nextest = Command::new("cargo").args(["nextest", "--version"]).output();
     let has_nextest = has_nextest.is_ok_and(|output| output.status.success());
-    // What has its own server is no matter of two.
-    let runs: [(&str, &[&str]); 3] =
-        [("sqlite", &[]), ("postgres", &["lib", "contract", "routes", "faults"]), ("pair", &["contract", "routes"])];
     get_packages()?;
     let prometheus = get_prometheus()?.display().to_string();
     let can_mount = can_mount()?;
     if !can_mount {
         println!("== this machine lets nobody mount a file system: full disks and read-only ones are not shown");
     }
-    for (stage, binaries) in runs {
-        println!("== tests on {stage}");
+    for (name, left_out) in RUNS.into_iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
+        println!("== tests on {name}");
         // What every test together makes the shared servers ask is explained when the run ends.
-        let explain: &[&str] = if filter.is_empty() && stage != "pair" { &["explain"] } else { &[] };
-        let mut stage = Stage::set(Profile::Dev, &binary, &[&[stage], explain].concat())?;
+        let explain: &[&str] = if is_whole && name != "pair" { &["explain"] } else { &[] };
+        let mut stage = Stage::set(Profile::Dev, &binary, &[&[name], explain].concat())?;
         stage.environment.push(("KEEPWARD_TEST_PROMETHEUS".to_owned(), prometheus.clone()));
         if !can_mount {
             stage.environment.push(("KEEPWARD_TEST_NO_MOUNT".to_owned(), "true".to_owned()));
         }
-        let mut arguments: Vec<String> = match has_nextest {
-            true => ["nextest", "run", "--locked", "--workspace", "--no-fail-fast"].map(str::to_owned).into(),
-            false => ["test", "--locked", "--workspace"].map(str::to_owned).into(),
-        };
-        if has_nextest && !binaries.is_empty() {
-            let only = binaries.iter().map(|name| match *name {
-                "lib" => "kind(lib)".to_owned(),
-                name => format!("binary({name})"),
-            });
-            let only = only.collect::<Vec<_>>().join(" | ");
-            arguments.extend(["-E".to_owned(), only]);
-        } else {
-            arguments.extend(binaries.iter().flat_map(|name| match *name {
-                "lib" => vec!["--lib".to_owned()],
-                name => vec!["--test".to_owned(), name.to_owned()],
-            }));
+        match has_nextest {
+            true => nextest(left_out, filter, &stage.environment)?,
+            false => cargo_test(left_out, filter, &stage.environment)?,
         }
-        arguments.extend(filter.iter().map(|word| (*word).to_owned()));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        cargo(&arguments, &stage.environment)?;
         stage.end()?;
     }
     // nextest runs no documentation tests.
-    if has_nextest && filter.is_empty() { cargo(&["test", "--locked", "--workspace", "--doc"], &[]) } else { Ok(()) }
+    if has_nextest && is_whole && only.is_none() {
+        cargo(&["test", "--locked", "--workspace", "--doc"], &[])?;
+    }
+    Ok(())
+}
+
+fn nextest(left_out: &[&str], filter: &[&str], environment: &[(String, String)]) -> Result<()> {
+    let mut arguments = vec!["nextest", "run", "--locked", "--workspace", "--no-fail-fast"];
+    // What is no test of a server (xtask's are of kind `bin`) runs once, with everything else.
+    let left_out = left_out.iter().map(|part| match *part {
+        "lib" => "not kind(lib)".to_owned(),
+        part => format!("not test(/^{part}::/)"),
+    });
+    let kept = left_out.chain(["not kind(bin)".to_owned()]).collect::<Vec<_>>().join(" & ");
+    if kept.contains('/') {
+        arguments.extend(["-E", &kept]);
+    }
+    arguments.extend(filter);
+    cargo(&arguments, environment)
+}
+
+/// The same by cargo alone, one test binary after the other.
+fn cargo_test(left_out: &[&str], filter: &[&str], environment: &[(String, String)]) -> Result<()> {
+    let skipped: Vec<String> = left_out.iter().map(|part| format!("{part}::")).collect();
+    let mut arguments = vec!["test", "--locked", "--workspace"];
+    match left_out {
+        [] => {}
+        [first, ..] if *first == "lib" => arguments.extend(["--test", "all"]),
+        _ => arguments.extend(["--lib", "--test", "all"]),
+    }
+    arguments.push("--");
+    arguments.extend(skipped.iter().flat_map(|part| ["--skip", part]));
+    arguments.extend(filter);
+    cargo(&arguments, environment)
 }
 
 /// Installs PostgreSQL's programs, and the library that moves clocks, where they are missing and this is root on Debian or
 /// one of its kin; no test on them is left out in silence.
-pub(crate) fn get_packages() -> Result<()> {
+pub fn get_packages() -> Result<()> {
     let below = |folder: &str, file: &str| {
         let folders = std::fs::read_dir(folder).into_iter().flatten().flatten();
         folders.into_iter().any(|entry| entry.path().join(file).exists())

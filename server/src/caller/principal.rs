@@ -20,6 +20,18 @@ pub enum CallerKind {
     Operator,
 }
 
+impl CallerKind {
+    /// Refuses (403) a caller of another kind.
+    pub(crate) fn check(self, caller: AnyCaller) -> Result<()> {
+        match self {
+            Self::Public | Self::Any => Ok(()),
+            Self::User => UserCaller::from_live(caller).map(drop),
+            Self::Agent => AgentCaller::from_live(caller).map(drop),
+            Self::Operator => OperatorCaller::from_live(caller).map(drop),
+        }
+    }
+}
+
 /// A human's rank in their organisation; ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {

@@ -1,7 +1,7 @@
 //! From a head and a body to an answer, whatever carried them here.
 
 use super::generated::layer;
-use super::pipeline::{Answer, Routed, tell};
+use super::pipeline::{Answer, Routed, run, tell};
 use super::problem;
 use super::reply::Reply;
 use super::request::{Incoming, Place, drain};
@@ -29,13 +29,12 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
     let started = Instant::now();
     let _working = METRICS.work();
     let (method, origin) = (head.method.clone(), head.headers.get(header::ORIGIN).cloned());
-    let path = head.uri.path().to_owned();
     let answered = match precheck(app, &id, &head, peer) {
         Checked::Early(reply) => {
             drain(body).await;
             Err(reply)
         }
-        Checked::Client(address) => route(app, &id, head, body, address, &path).await,
+        Checked::Client(address) => route(app, &id, head, body, address).await,
     };
     let (operation, principal, mut reply) = match answered {
         Ok(Answer { reply, meta, principal }) => (Some(meta), principal, reply),
@@ -91,17 +90,18 @@ async fn route(
     head: http::request::Parts,
     body: Body,
     address: IpAddr,
-    path: &str,
 ) -> Result<Answer, Reply> {
-    let segments: Vec<&str> = segments(path);
+    let segments = segments(head.uri.path());
     let place = match segments.as_slice() {
         ["v1", "health", ..] => Place::none(&app.in_work),
         _ => Place::take(&app.in_work).map_err(|error| problem::reply(&error, id))?,
     };
-    match layer::route(app, Incoming::new(app, id.to_owned(), head, body, address, place), &segments).await {
-        Routed::Answered(answer) => Ok(answer),
-        Routed::Unknown(incoming) => Err(unrouted(app, &incoming, None).await),
-        Routed::WrongMethod(incoming, allow) => Err(unrouted(app, &incoming, Some(allow)).await),
+    let routed = layer::route(head.method.as_str(), &segments);
+    let incoming = |variables| Incoming::new(app, id.to_owned(), head, variables, body, address, place);
+    match routed {
+        Routed::Operation(meta, variables) => Ok(run(app, meta, incoming(variables)).await),
+        Routed::WrongMethod(allow) => Err(unrouted(app, &incoming(Vec::new()), Some(allow)).await),
+        Routed::Unknown => Err(unrouted(app, &incoming(Vec::new()), None).await),
     }
 }
 

@@ -14,13 +14,18 @@ use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 use crate::store::{Actor, Event, Outcome};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::{Method, header};
 use serde_json::{Map, json};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What the document says of an operation.
+/// What an operation does once the limit of its address is passed. Boxed, so that `run` is compiled once and not once for
+/// each operation, and a request is not as large as the largest operation each time it is moved.
+pub(crate) type Steps = for<'a> fn(&'a App, &'static OperationMeta, &'a mut Incoming) -> BoxFuture<'a, Result<Reply>>;
+
+/// What the document says of an operation, and its generated steps.
 #[derive(Debug)]
 #[expect(dead_code, reason = "metrics and the 501 list read what the pipeline does not")]
 pub(crate) struct OperationMeta {
@@ -37,6 +42,7 @@ pub(crate) struct OperationMeta {
     pub(crate) rate: Rate,
     pub(crate) planned: bool,
     pub(crate) max_body: usize,
+    pub(crate) steps: Steps,
 }
 
 /// Whom a request is charged to.
@@ -50,11 +56,13 @@ pub(crate) enum Rate {
     Key,
 }
 
-/// Where a request went.
+/// Where a request goes.
 pub(crate) enum Routed {
-    Answered(Answer),
-    WrongMethod(Incoming, &'static str),
-    Unknown(Incoming),
+    /// The operation, and its path variables in order, undecoded.
+    Operation(&'static OperationMeta, Vec<String>),
+    /// The methods that the route has.
+    WrongMethod(&'static str),
+    Unknown,
 }
 
 /// An answer with what the log line says of it.
@@ -110,17 +118,14 @@ impl Drop for Working<'_> {
     }
 }
 
-/// Runs an operation: the limit by address, the generated steps, and what follows a refusal.
-pub(crate) async fn run<F>(app: &App, meta: &'static OperationMeta, incoming: Incoming, steps: F) -> Answer
-where
-    F: AsyncFnOnce(&mut Incoming) -> Result<Reply>,
-{
+/// Runs an operation: the limit by address, its steps, and what follows a refusal.
+pub(super) async fn run(app: &App, meta: &'static OperationMeta, incoming: Incoming) -> Answer {
     let mut working = Working { app, meta, incoming, started: Instant::now(), is_answered: false };
     let incoming = &mut working.incoming;
     let outcome = match limit(app, meta, incoming) {
         Err(error) => Err(error),
         // A handler that panics is our mistake and one 500, no more.
-        Ok(()) => AssertUnwindSafe(steps(incoming))
+        Ok(()) => AssertUnwindSafe((meta.steps)(app, meta, incoming))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(Error::internal("a handler panicked"))),
@@ -196,18 +201,19 @@ pub(crate) async fn admit_with<C: FromLive, P, L: Lookup>(
     Ok((caller, found, params))
 }
 
-/// An operation of the document that this version does not have.
-pub(crate) async fn planned<C: FromLive>(app: &App, meta: &'static OperationMeta, incoming: Incoming) -> Answer {
-    run(app, meta, incoming, async |incoming: &mut Incoming| {
-        let (_, ()): (C, ()) = admit(app, meta, incoming, Ok(())).await?;
+/// The steps of an operation of the document that this version does not have.
+pub(crate) fn planned<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        if meta.caller != CallerKind::Public {
+            let (caller, _) = prove(app, meta, incoming, None::<&lookup::Nothing>).await?;
+            meta.caller.check(caller)?;
+        }
         Err(NOT_YET)
     })
-    .await
-}
-
-/// The same for a public operation.
-pub(crate) async fn planned_public(app: &App, meta: &'static OperationMeta, incoming: Incoming) -> Answer {
-    run(app, meta, incoming, async |_: &mut Incoming| Err(NOT_YET)).await
 }
 
 fn single_authorization(incoming: &Incoming) -> Result<()> {

@@ -44,6 +44,8 @@ pub(crate) struct Incoming {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
+    /// The variables of its path in order, undecoded.
+    variables: Vec<String>,
     /// Taken by whoever reads it; what nobody took is thrown away before the answer.
     body: Arc<Mutex<Option<Body>>>,
     pub(super) address: IpAddr,
@@ -92,6 +94,7 @@ impl Incoming {
         app: &App,
         id: String,
         head: http::request::Parts,
+        variables: Vec<String>,
         body: Body,
         address: IpAddr,
         place: Place,
@@ -101,6 +104,7 @@ impl Incoming {
             method: head.method,
             uri: head.uri,
             headers: head.headers,
+            variables,
             body: Arc::new(Mutex::new(Some(body))),
             address,
             now: Timestamp::now(),
@@ -111,12 +115,9 @@ impl Incoming {
         }
     }
 
-    pub(crate) fn method(&self) -> &Method {
-        &self.method
-    }
-
-    /// A path variable: decoded once, then parsed.
-    pub(crate) fn path<T: FromStr<Err: Display>>(&self, name: &str, raw: &str) -> Result<T> {
+    /// The path variable at a position: decoded once, then parsed.
+    pub(crate) fn path<T: FromStr<Err: Display>>(&self, name: &str, position: usize) -> Result<T> {
+        let raw = self.variables.get(position).ok_or_else(|| Error::internal("a path without its variable"))?;
         let decoded = percent_encoding::percent_decode_str(raw).decode_utf8();
         let decoded = decoded.map_err(|_| Error::field(name, "must be UTF-8"))?;
         decoded.parse().map_err(|rule: T::Err| Error::field(name, rule.to_string()))

@@ -5,9 +5,11 @@ use crate::app::App;
 use crate::caller::{
     AgentCaller, AnyCaller, CallerKind, OperatorCaller, Role, UserCaller, lookup,
 };
-use crate::http::pipeline::{self, Answer, OperationMeta, Rate, Routed};
+use crate::error::Result;
+use crate::http::pipeline::{self, OperationMeta, Rate, Routed};
+use crate::http::reply::{self, Reply};
 use crate::http::request::Incoming;
-use crate::http::reply;
+use futures_util::future::BoxFuture;
 use keepward_api::{params, types};
 pub(crate) static ACCOUNT_GET: OperationMeta = OperationMeta {
     id: "account_get",
@@ -21,6 +23,7 @@ pub(crate) static ACCOUNT_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: account_get,
 };
 pub(crate) static ACCOUNT_UPDATE: OperationMeta = OperationMeta {
     id: "account_update",
@@ -34,6 +37,7 @@ pub(crate) static ACCOUNT_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ACCOUNT_DELETE: OperationMeta = OperationMeta {
     id: "account_delete",
@@ -47,6 +51,7 @@ pub(crate) static ACCOUNT_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ACCOUNT_CHANGE_PASSWORD: OperationMeta = OperationMeta {
     id: "account_change_password",
@@ -60,6 +65,7 @@ pub(crate) static ACCOUNT_CHANGE_PASSWORD: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_SETTINGS: OperationMeta = OperationMeta {
     id: "admin_settings",
@@ -73,6 +79,7 @@ pub(crate) static ADMIN_SETTINGS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_SETTING_PUT: OperationMeta = OperationMeta {
     id: "admin_setting_put",
@@ -86,6 +93,7 @@ pub(crate) static ADMIN_SETTING_PUT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_SETTING_DELETE: OperationMeta = OperationMeta {
     id: "admin_setting_delete",
@@ -99,6 +107,7 @@ pub(crate) static ADMIN_SETTING_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_X402: OperationMeta = OperationMeta {
     id: "admin_x402",
@@ -112,6 +121,7 @@ pub(crate) static ADMIN_X402: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_X402_PUT: OperationMeta = OperationMeta {
     id: "admin_x402_put",
@@ -125,6 +135,7 @@ pub(crate) static ADMIN_X402_PUT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_USERS: OperationMeta = OperationMeta {
     id: "admin_users",
@@ -138,6 +149,7 @@ pub(crate) static ADMIN_USERS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_USER_DELETE: OperationMeta = OperationMeta {
     id: "admin_user_delete",
@@ -151,6 +163,7 @@ pub(crate) static ADMIN_USER_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_ORG_LIMITS: OperationMeta = OperationMeta {
     id: "admin_org_limits",
@@ -164,6 +177,7 @@ pub(crate) static ADMIN_ORG_LIMITS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_ORG_LIMITS_PUT: OperationMeta = OperationMeta {
     id: "admin_org_limits_put",
@@ -177,6 +191,7 @@ pub(crate) static ADMIN_ORG_LIMITS_PUT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ADMIN_ORG_TIER: OperationMeta = OperationMeta {
     id: "admin_org_tier",
@@ -190,6 +205,7 @@ pub(crate) static ADMIN_ORG_TIER: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static AGENT_ENROLL: OperationMeta = OperationMeta {
     id: "agent_enroll",
@@ -203,6 +219,7 @@ pub(crate) static AGENT_ENROLL: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    steps: pipeline::planned,
 };
 pub(crate) static AGENT_REGISTER: OperationMeta = OperationMeta {
     id: "agent_register",
@@ -216,6 +233,7 @@ pub(crate) static AGENT_REGISTER: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: agent_register,
 };
 pub(crate) static AGENT_LIST: OperationMeta = OperationMeta {
     id: "agent_list",
@@ -229,6 +247,7 @@ pub(crate) static AGENT_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: agent_list,
 };
 pub(crate) static AGENT_ME: OperationMeta = OperationMeta {
     id: "agent_me",
@@ -242,6 +261,7 @@ pub(crate) static AGENT_ME: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: agent_me,
 };
 pub(crate) static AGENT_GET: OperationMeta = OperationMeta {
     id: "agent_get",
@@ -255,6 +275,7 @@ pub(crate) static AGENT_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: agent_get,
 };
 pub(crate) static AGENT_UPDATE: OperationMeta = OperationMeta {
     id: "agent_update",
@@ -268,6 +289,7 @@ pub(crate) static AGENT_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: agent_update,
 };
 pub(crate) static AGENT_DEACTIVATE: OperationMeta = OperationMeta {
     id: "agent_deactivate",
@@ -281,6 +303,7 @@ pub(crate) static AGENT_DEACTIVATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: agent_deactivate,
 };
 pub(crate) static AGENT_ROTATE_KEY: OperationMeta = OperationMeta {
     id: "agent_rotate_key",
@@ -294,6 +317,7 @@ pub(crate) static AGENT_ROTATE_KEY: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: agent_rotate_key,
 };
 pub(crate) static API_KEY_CREATE: OperationMeta = OperationMeta {
     id: "api_key_create",
@@ -307,6 +331,7 @@ pub(crate) static API_KEY_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: api_key_create,
 };
 pub(crate) static API_KEY_LIST: OperationMeta = OperationMeta {
     id: "api_key_list",
@@ -320,6 +345,7 @@ pub(crate) static API_KEY_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: api_key_list,
 };
 pub(crate) static API_KEY_DELETE: OperationMeta = OperationMeta {
     id: "api_key_delete",
@@ -333,6 +359,7 @@ pub(crate) static API_KEY_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: api_key_delete,
 };
 pub(crate) static AUDIT_EVENTS: OperationMeta = OperationMeta {
     id: "audit_events",
@@ -346,6 +373,7 @@ pub(crate) static AUDIT_EVENTS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: audit_events,
 };
 pub(crate) static AUTH_SIGNUP: OperationMeta = OperationMeta {
     id: "auth_signup",
@@ -359,6 +387,7 @@ pub(crate) static AUTH_SIGNUP: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: false,
     max_body: 65536usize,
+    steps: auth_signup,
 };
 pub(crate) static AUTH_TOKEN: OperationMeta = OperationMeta {
     id: "auth_token",
@@ -372,6 +401,7 @@ pub(crate) static AUTH_TOKEN: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: false,
     max_body: 65536usize,
+    steps: auth_token,
 };
 pub(crate) static AUTH_REVOKE: OperationMeta = OperationMeta {
     id: "auth_revoke",
@@ -385,6 +415,7 @@ pub(crate) static AUTH_REVOKE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: auth_revoke,
 };
 pub(crate) static AUTH_AGENT_TOKEN: OperationMeta = OperationMeta {
     id: "auth_agent_token",
@@ -398,6 +429,7 @@ pub(crate) static AUTH_AGENT_TOKEN: OperationMeta = OperationMeta {
     rate: Rate::Key,
     planned: false,
     max_body: 65536usize,
+    steps: auth_agent_token,
 };
 pub(crate) static AUTH_API_KEY_TOKEN: OperationMeta = OperationMeta {
     id: "auth_api_key_token",
@@ -411,6 +443,7 @@ pub(crate) static AUTH_API_KEY_TOKEN: OperationMeta = OperationMeta {
     rate: Rate::Key,
     planned: false,
     max_body: 65536usize,
+    steps: auth_api_key_token,
 };
 pub(crate) static AUTH_REFRESH: OperationMeta = OperationMeta {
     id: "auth_refresh",
@@ -424,6 +457,7 @@ pub(crate) static AUTH_REFRESH: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: false,
     max_body: 65536usize,
+    steps: auth_refresh,
 };
 pub(crate) static AUTH_VERIFY_EMAIL: OperationMeta = OperationMeta {
     id: "auth_verify_email",
@@ -437,6 +471,7 @@ pub(crate) static AUTH_VERIFY_EMAIL: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    steps: pipeline::planned,
 };
 pub(crate) static AUTH_GOOGLE: OperationMeta = OperationMeta {
     id: "auth_google",
@@ -450,6 +485,7 @@ pub(crate) static AUTH_GOOGLE: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    steps: pipeline::planned,
 };
 pub(crate) static AUTH_JWKS: OperationMeta = OperationMeta {
     id: "auth_jwks",
@@ -463,6 +499,7 @@ pub(crate) static AUTH_JWKS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: auth_jwks,
 };
 pub(crate) static BILLING_USAGE: OperationMeta = OperationMeta {
     id: "billing_usage",
@@ -476,6 +513,7 @@ pub(crate) static BILLING_USAGE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static BILLING_HISTORY: OperationMeta = OperationMeta {
     id: "billing_history",
@@ -489,6 +527,7 @@ pub(crate) static BILLING_HISTORY: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static BILLING_SUBSCRIBE: OperationMeta = OperationMeta {
     id: "billing_subscribe",
@@ -502,6 +541,7 @@ pub(crate) static BILLING_SUBSCRIBE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static BILLING_PORTAL: OperationMeta = OperationMeta {
     id: "billing_portal",
@@ -515,6 +555,7 @@ pub(crate) static BILLING_PORTAL: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static BILLING_SUBSCRIPTION: OperationMeta = OperationMeta {
     id: "billing_subscription",
@@ -528,6 +569,7 @@ pub(crate) static BILLING_SUBSCRIPTION: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static BILLING_TOPUP: OperationMeta = OperationMeta {
     id: "billing_topup",
@@ -541,6 +583,7 @@ pub(crate) static BILLING_TOPUP: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static BILLING_BALANCE: OperationMeta = OperationMeta {
     id: "billing_balance",
@@ -554,6 +597,7 @@ pub(crate) static BILLING_BALANCE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static BILLING_TRANSACTIONS: OperationMeta = OperationMeta {
     id: "billing_transactions",
@@ -567,6 +611,7 @@ pub(crate) static BILLING_TRANSACTIONS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static BILLING_OVERAGE_METHOD: OperationMeta = OperationMeta {
     id: "billing_overage_method",
@@ -580,6 +625,7 @@ pub(crate) static BILLING_OVERAGE_METHOD: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static BILLING_WEBHOOK: OperationMeta = OperationMeta {
     id: "billing_webhook",
@@ -593,6 +639,7 @@ pub(crate) static BILLING_WEBHOOK: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CHAIN_LIST: OperationMeta = OperationMeta {
     id: "chain_list",
@@ -606,6 +653,7 @@ pub(crate) static CHAIN_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CHAIN_GET: OperationMeta = OperationMeta {
     id: "chain_get",
@@ -619,6 +667,7 @@ pub(crate) static CHAIN_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CHAIN_LIST_ALL: OperationMeta = OperationMeta {
     id: "chain_list_all",
@@ -632,6 +681,7 @@ pub(crate) static CHAIN_LIST_ALL: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CHAIN_CREATE: OperationMeta = OperationMeta {
     id: "chain_create",
@@ -645,6 +695,7 @@ pub(crate) static CHAIN_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CHAIN_UPDATE: OperationMeta = OperationMeta {
     id: "chain_update",
@@ -658,6 +709,7 @@ pub(crate) static CHAIN_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CHAIN_DELETE: OperationMeta = OperationMeta {
     id: "chain_delete",
@@ -671,6 +723,7 @@ pub(crate) static CHAIN_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CMEK_ENABLE: OperationMeta = OperationMeta {
     id: "cmek_enable",
@@ -684,6 +737,7 @@ pub(crate) static CMEK_ENABLE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CMEK_DISABLE: OperationMeta = OperationMeta {
     id: "cmek_disable",
@@ -697,6 +751,7 @@ pub(crate) static CMEK_DISABLE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CMEK_ROTATE: OperationMeta = OperationMeta {
     id: "cmek_rotate",
@@ -710,6 +765,7 @@ pub(crate) static CMEK_ROTATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static CMEK_ROTATION: OperationMeta = OperationMeta {
     id: "cmek_rotation",
@@ -723,6 +779,7 @@ pub(crate) static CMEK_ROTATION: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static DEVICE_CODE: OperationMeta = OperationMeta {
     id: "device_code",
@@ -736,6 +793,7 @@ pub(crate) static DEVICE_CODE: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    steps: pipeline::planned,
 };
 pub(crate) static DEVICE_TOKEN: OperationMeta = OperationMeta {
     id: "device_token",
@@ -749,6 +807,7 @@ pub(crate) static DEVICE_TOKEN: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    steps: pipeline::planned,
 };
 pub(crate) static DEVICE_STATUS: OperationMeta = OperationMeta {
     id: "device_status",
@@ -762,6 +821,7 @@ pub(crate) static DEVICE_STATUS: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static DEVICE_APPROVE: OperationMeta = OperationMeta {
     id: "device_approve",
@@ -775,6 +835,7 @@ pub(crate) static DEVICE_APPROVE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static DEVICE_DENY: OperationMeta = OperationMeta {
     id: "device_deny",
@@ -788,6 +849,7 @@ pub(crate) static DEVICE_DENY: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static HEALTH_GET: OperationMeta = OperationMeta {
     id: "health_get",
@@ -801,6 +863,7 @@ pub(crate) static HEALTH_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: health_get,
 };
 pub(crate) static HEALTH_HSM: OperationMeta = OperationMeta {
     id: "health_hsm",
@@ -814,6 +877,7 @@ pub(crate) static HEALTH_HSM: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: health_hsm,
 };
 pub(crate) static META_OPENAPI: OperationMeta = OperationMeta {
     id: "meta_openapi",
@@ -827,6 +891,7 @@ pub(crate) static META_OPENAPI: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: meta_openapi,
 };
 pub(crate) static MFA_STATUS: OperationMeta = OperationMeta {
     id: "mfa_status",
@@ -840,6 +905,7 @@ pub(crate) static MFA_STATUS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static MFA_SETUP: OperationMeta = OperationMeta {
     id: "mfa_setup",
@@ -853,6 +919,7 @@ pub(crate) static MFA_SETUP: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static MFA_VERIFY_SETUP: OperationMeta = OperationMeta {
     id: "mfa_verify_setup",
@@ -866,6 +933,7 @@ pub(crate) static MFA_VERIFY_SETUP: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static MFA_VERIFY: OperationMeta = OperationMeta {
     id: "mfa_verify",
@@ -879,6 +947,7 @@ pub(crate) static MFA_VERIFY: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    steps: pipeline::planned,
 };
 pub(crate) static MFA_DISABLE: OperationMeta = OperationMeta {
     id: "mfa_disable",
@@ -892,6 +961,7 @@ pub(crate) static MFA_DISABLE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ORG_MEMBERS: OperationMeta = OperationMeta {
     id: "org_members",
@@ -905,6 +975,7 @@ pub(crate) static ORG_MEMBERS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ORG_INVITE: OperationMeta = OperationMeta {
     id: "org_invite",
@@ -918,6 +989,7 @@ pub(crate) static ORG_INVITE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ORG_MEMBER_UPDATE: OperationMeta = OperationMeta {
     id: "org_member_update",
@@ -931,6 +1003,7 @@ pub(crate) static ORG_MEMBER_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static ORG_MEMBER_REMOVE: OperationMeta = OperationMeta {
     id: "org_member_remove",
@@ -944,6 +1017,7 @@ pub(crate) static ORG_MEMBER_REMOVE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static POLICY_CREATE: OperationMeta = OperationMeta {
     id: "policy_create",
@@ -957,6 +1031,7 @@ pub(crate) static POLICY_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: policy_create,
 };
 pub(crate) static POLICY_LIST: OperationMeta = OperationMeta {
     id: "policy_list",
@@ -970,6 +1045,7 @@ pub(crate) static POLICY_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: policy_list,
 };
 pub(crate) static POLICY_UPDATE: OperationMeta = OperationMeta {
     id: "policy_update",
@@ -983,6 +1059,7 @@ pub(crate) static POLICY_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: policy_update,
 };
 pub(crate) static POLICY_DELETE: OperationMeta = OperationMeta {
     id: "policy_delete",
@@ -996,6 +1073,7 @@ pub(crate) static POLICY_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: policy_delete,
 };
 pub(crate) static SECRET_LIST: OperationMeta = OperationMeta {
     id: "secret_list",
@@ -1009,6 +1087,7 @@ pub(crate) static SECRET_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: secret_list,
 };
 pub(crate) static SECRET_PUT: OperationMeta = OperationMeta {
     id: "secret_put",
@@ -1022,6 +1101,7 @@ pub(crate) static SECRET_PUT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: secret_put,
 };
 pub(crate) static SECRET_GET: OperationMeta = OperationMeta {
     id: "secret_get",
@@ -1035,6 +1115,7 @@ pub(crate) static SECRET_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: secret_get,
 };
 pub(crate) static SECRET_DELETE: OperationMeta = OperationMeta {
     id: "secret_delete",
@@ -1048,6 +1129,7 @@ pub(crate) static SECRET_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: secret_delete,
 };
 pub(crate) static SECURITY_IP_RULES: OperationMeta = OperationMeta {
     id: "security_ip_rules",
@@ -1061,6 +1143,7 @@ pub(crate) static SECURITY_IP_RULES: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static SECURITY_IP_RULE_CREATE: OperationMeta = OperationMeta {
     id: "security_ip_rule_create",
@@ -1074,6 +1157,7 @@ pub(crate) static SECURITY_IP_RULE_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static SECURITY_IP_RULE_DELETE: OperationMeta = OperationMeta {
     id: "security_ip_rule_delete",
@@ -1087,6 +1171,7 @@ pub(crate) static SECURITY_IP_RULE_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static SHARE_CREATE: OperationMeta = OperationMeta {
     id: "share_create",
@@ -1100,6 +1185,7 @@ pub(crate) static SHARE_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static SHARE_ACCESS: OperationMeta = OperationMeta {
     id: "share_access",
@@ -1113,6 +1199,7 @@ pub(crate) static SHARE_ACCESS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 65536usize,
+    steps: pipeline::planned,
 };
 pub(crate) static SHARE_REVOKE: OperationMeta = OperationMeta {
     id: "share_revoke",
@@ -1126,6 +1213,7 @@ pub(crate) static SHARE_REVOKE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static SHARE_OUTBOUND: OperationMeta = OperationMeta {
     id: "share_outbound",
@@ -1139,6 +1227,7 @@ pub(crate) static SHARE_OUTBOUND: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static SHARE_INBOUND: OperationMeta = OperationMeta {
     id: "share_inbound",
@@ -1152,6 +1241,7 @@ pub(crate) static SHARE_INBOUND: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static SHARE_ACCEPT: OperationMeta = OperationMeta {
     id: "share_accept",
@@ -1165,6 +1255,7 @@ pub(crate) static SHARE_ACCEPT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static SHARE_DECLINE: OperationMeta = OperationMeta {
     id: "share_decline",
@@ -1178,6 +1269,7 @@ pub(crate) static SHARE_DECLINE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_SUBMIT: OperationMeta = OperationMeta {
     id: "transaction_submit",
@@ -1191,6 +1283,7 @@ pub(crate) static TRANSACTION_SUBMIT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_LIST: OperationMeta = OperationMeta {
     id: "transaction_list",
@@ -1204,6 +1297,7 @@ pub(crate) static TRANSACTION_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_GET: OperationMeta = OperationMeta {
     id: "transaction_get",
@@ -1217,6 +1311,7 @@ pub(crate) static TRANSACTION_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_SIMULATE: OperationMeta = OperationMeta {
     id: "transaction_simulate",
@@ -1230,6 +1325,7 @@ pub(crate) static TRANSACTION_SIMULATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_SIMULATE_BUNDLE: OperationMeta = OperationMeta {
     id: "transaction_simulate_bundle",
@@ -1243,6 +1339,7 @@ pub(crate) static TRANSACTION_SIMULATE_BUNDLE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    steps: pipeline::planned,
 };
 pub(crate) static VAULT_CREATE: OperationMeta = OperationMeta {
     id: "vault_create",
@@ -1256,6 +1353,7 @@ pub(crate) static VAULT_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: vault_create,
 };
 pub(crate) static VAULT_LIST: OperationMeta = OperationMeta {
     id: "vault_list",
@@ -1269,6 +1367,7 @@ pub(crate) static VAULT_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: vault_list,
 };
 pub(crate) static VAULT_GET: OperationMeta = OperationMeta {
     id: "vault_get",
@@ -1282,6 +1381,7 @@ pub(crate) static VAULT_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: vault_get,
 };
 pub(crate) static VAULT_DELETE: OperationMeta = OperationMeta {
     id: "vault_delete",
@@ -1295,1707 +1395,1248 @@ pub(crate) static VAULT_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    steps: vault_delete,
 };
-async fn account_get(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &ACCOUNT_GET,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    UserCaller,
-                    _,
-                >(app, &ACCOUNT_GET, incoming, params)
-                    .await?;
-                let out = app.account_get(caller).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn account_update(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &ACCOUNT_UPDATE, incoming).await
-}
-async fn account_delete(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &ACCOUNT_DELETE, incoming).await
-}
-async fn account_change_password(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &ACCOUNT_CHANGE_PASSWORD, incoming).await
-}
-async fn admin_settings(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_SETTINGS, incoming).await
-}
-async fn admin_setting_put(app: &App, incoming: Incoming, raw_key: &str) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_SETTING_PUT, incoming).await
-}
-async fn admin_setting_delete(app: &App, incoming: Incoming, raw_key: &str) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_SETTING_DELETE, incoming).await
-}
-async fn admin_x402(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_X402, incoming).await
-}
-async fn admin_x402_put(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_X402_PUT, incoming).await
-}
-async fn admin_users(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_USERS, incoming).await
-}
-async fn admin_user_delete(app: &App, incoming: Incoming, raw_user_id: &str) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_USER_DELETE, incoming).await
-}
-async fn admin_org_limits(app: &App, incoming: Incoming, raw_org_id: &str) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_ORG_LIMITS, incoming).await
-}
-async fn admin_org_limits_put(
-    app: &App,
-    incoming: Incoming,
-    raw_org_id: &str,
-) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_ORG_LIMITS_PUT, incoming).await
-}
-async fn admin_org_tier(app: &App, incoming: Incoming, raw_org_id: &str) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &ADMIN_ORG_TIER, incoming).await
-}
-async fn agent_enroll(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned_public(app, &AGENT_ENROLL, incoming).await
-}
-async fn agent_register(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AGENT_REGISTER,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    UserCaller,
-                    _,
-                >(app, &AGENT_REGISTER, incoming, params)
-                    .await?;
-                let body = incoming.json_body(&AGENT_REGISTER);
-                let out = app.agent_register(caller, body).await?;
-                reply::json(201u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn agent_list(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AGENT_LIST,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    UserCaller,
-                    _,
-                >(app, &AGENT_LIST, incoming, params)
-                    .await?;
-                let out = app.agent_list(caller).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn agent_me(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AGENT_ME,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    AgentCaller,
-                    _,
-                >(app, &AGENT_ME, incoming, params)
-                    .await?;
-                let out = app.agent_me(caller).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn agent_get(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &AGENT_GET,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::AgentGetParams {
-                    agent_id: incoming.path("agent_id", raw_agent_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Agent,
-                >(
-                        app,
-                        &AGENT_GET,
-                        incoming,
-                        params,
-                        |params| lookup::Agent {
-                            agent_id: params.agent_id.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.agent_get(caller, found, params).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn agent_update(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &AGENT_UPDATE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::AgentUpdateParams {
-                    agent_id: incoming.path("agent_id", raw_agent_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    UserCaller,
-                    _,
-                    lookup::Agent,
-                >(
-                        app,
-                        &AGENT_UPDATE,
-                        incoming,
-                        params,
-                        |params| lookup::Agent {
-                            agent_id: params.agent_id.clone(),
-                        },
-                    )
-                    .await?;
-                let body = incoming.json_body(&AGENT_UPDATE);
-                let out = app.agent_update(caller, found, params, body).await?;
-                reply::json(200u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn agent_deactivate(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &AGENT_DEACTIVATE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::AgentDeactivateParams {
-                    agent_id: incoming.path("agent_id", raw_agent_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    UserCaller,
-                    _,
-                    lookup::Agent,
-                >(
-                        app,
-                        &AGENT_DEACTIVATE,
-                        incoming,
-                        params,
-                        |params| lookup::Agent {
-                            agent_id: params.agent_id.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.agent_deactivate(caller, found, params).await?;
-                {
-                    let () = out.into_inner();
-                    reply::no_content()
-                }
-            },
-        )
-        .await
-}
-async fn agent_rotate_key(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &AGENT_ROTATE_KEY,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::AgentRotateKeyParams {
-                    agent_id: incoming.path("agent_id", raw_agent_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    UserCaller,
-                    _,
-                    lookup::Agent,
-                >(
-                        app,
-                        &AGENT_ROTATE_KEY,
-                        incoming,
-                        params,
-                        |params| lookup::Agent {
-                            agent_id: params.agent_id.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.agent_rotate_key(caller, found, params).await?;
-                reply::json(200u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn api_key_create(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &API_KEY_CREATE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    UserCaller,
-                    _,
-                >(app, &API_KEY_CREATE, incoming, params)
-                    .await?;
-                let body = incoming.json_body(&API_KEY_CREATE);
-                let out = app.api_key_create(caller, body).await?;
-                reply::json(201u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn api_key_list(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &API_KEY_LIST,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    UserCaller,
-                    _,
-                >(app, &API_KEY_LIST, incoming, params)
-                    .await?;
-                let out = app.api_key_list(caller).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn api_key_delete(app: &App, incoming: Incoming, raw_key_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &API_KEY_DELETE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::ApiKeyDeleteParams {
-                    key_id: incoming.path("key_id", raw_key_id)?,
-                }))();
-                let (caller, params) = pipeline::admit::<
-                    UserCaller,
-                    _,
-                >(app, &API_KEY_DELETE, incoming, params)
-                    .await?;
-                let out = app.api_key_delete(caller, params).await?;
-                {
-                    let () = out.into_inner();
-                    reply::no_content()
-                }
-            },
-        )
-        .await
-}
-async fn audit_events(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AUDIT_EVENTS,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::AuditEventsParams {
-                    resource_id: incoming.query_optional("resource_id")?,
-                    actor_id: incoming.query_optional("actor_id")?,
-                    action: incoming.query_optional("action")?,
-                    from: incoming.query_optional("from")?,
-                    to: incoming.query_optional("to")?,
-                    limit: incoming.query_optional("limit")?,
-                    offset: incoming.query_optional("offset")?,
-                }))();
-                let (caller, params) = pipeline::admit::<
-                    AnyCaller,
-                    _,
-                >(app, &AUDIT_EVENTS, incoming, params)
-                    .await?;
-                let out = app.audit_events(caller, params).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn auth_signup(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AUTH_SIGNUP,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit_public(
-                    app,
-                    &AUTH_SIGNUP,
-                    incoming,
-                    params,
-                )?;
-                let body = incoming.json_body(&AUTH_SIGNUP);
-                let out = app.auth_signup(caller, body).await?;
-                reply::json(200u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn auth_token(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AUTH_TOKEN,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit_public(
-                    app,
-                    &AUTH_TOKEN,
-                    incoming,
-                    params,
-                )?;
-                let body = incoming.json_body(&AUTH_TOKEN);
-                let out = app.auth_token(caller, body).await?;
-                reply::json(200u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn auth_revoke(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AUTH_REVOKE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    AnyCaller,
-                    _,
-                >(app, &AUTH_REVOKE, incoming, params)
-                    .await?;
-                let out = app.auth_revoke(caller).await?;
-                {
-                    let () = out.into_inner();
-                    reply::no_content()
-                }
-            },
-        )
-        .await
-}
-async fn auth_agent_token(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AUTH_AGENT_TOKEN,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit_public(
-                    app,
-                    &AUTH_AGENT_TOKEN,
-                    incoming,
-                    params,
-                )?;
-                let body = incoming.json_body(&AUTH_AGENT_TOKEN);
-                let out = app.auth_agent_token(caller, body).await?;
-                reply::json(200u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn auth_api_key_token(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AUTH_API_KEY_TOKEN,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit_public(
-                    app,
-                    &AUTH_API_KEY_TOKEN,
-                    incoming,
-                    params,
-                )?;
-                let body = incoming.json_body(&AUTH_API_KEY_TOKEN);
-                let out = app.auth_api_key_token(caller, body).await?;
-                reply::json(200u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn auth_refresh(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AUTH_REFRESH,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit_public(
-                    app,
-                    &AUTH_REFRESH,
-                    incoming,
-                    params,
-                )?;
-                let body = incoming.json_body(&AUTH_REFRESH);
-                let out = app.auth_refresh(caller, body).await?;
-                match out {}
-            },
-        )
-        .await
-}
-async fn auth_verify_email(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned_public(app, &AUTH_VERIFY_EMAIL, incoming).await
-}
-async fn auth_google(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned_public(app, &AUTH_GOOGLE, incoming).await
-}
-async fn auth_jwks(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &AUTH_JWKS,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit_public(
-                    app,
-                    &AUTH_JWKS,
-                    incoming,
-                    params,
-                )?;
-                let out = app.auth_jwks(caller).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn billing_usage(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &BILLING_USAGE, incoming).await
-}
-async fn billing_history(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &BILLING_HISTORY, incoming).await
-}
-async fn billing_subscribe(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &BILLING_SUBSCRIBE, incoming).await
-}
-async fn billing_portal(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &BILLING_PORTAL, incoming).await
-}
-async fn billing_subscription(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &BILLING_SUBSCRIPTION, incoming).await
-}
-async fn billing_topup(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &BILLING_TOPUP, incoming).await
-}
-async fn billing_balance(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &BILLING_BALANCE, incoming).await
-}
-async fn billing_transactions(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &BILLING_TRANSACTIONS, incoming).await
-}
-async fn billing_overage_method(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &BILLING_OVERAGE_METHOD, incoming).await
-}
-async fn billing_webhook(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned_public(app, &BILLING_WEBHOOK, incoming).await
-}
-async fn chain_list(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned_public(app, &CHAIN_LIST, incoming).await
-}
-async fn chain_get(app: &App, incoming: Incoming, raw_identifier: &str) -> Answer {
-    pipeline::planned_public(app, &CHAIN_GET, incoming).await
-}
-async fn chain_list_all(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &CHAIN_LIST_ALL, incoming).await
-}
-async fn chain_create(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &CHAIN_CREATE, incoming).await
-}
-async fn chain_update(app: &App, incoming: Incoming, raw_chain_id: &str) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &CHAIN_UPDATE, incoming).await
-}
-async fn chain_delete(app: &App, incoming: Incoming, raw_chain_id: &str) -> Answer {
-    pipeline::planned::<OperatorCaller>(app, &CHAIN_DELETE, incoming).await
-}
-async fn cmek_enable(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &CMEK_ENABLE, incoming).await
-}
-async fn cmek_disable(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &CMEK_DISABLE, incoming).await
-}
-async fn cmek_rotate(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &CMEK_ROTATE, incoming).await
-}
-async fn cmek_rotation(
-    app: &App,
-    incoming: Incoming,
-    raw_vault_id: &str,
-    raw_job_id: &str,
-) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &CMEK_ROTATION, incoming).await
-}
-async fn device_code(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned_public(app, &DEVICE_CODE, incoming).await
-}
-async fn device_token(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned_public(app, &DEVICE_TOKEN, incoming).await
-}
-async fn device_status(app: &App, incoming: Incoming, raw_user_code: &str) -> Answer {
-    pipeline::planned_public(app, &DEVICE_STATUS, incoming).await
-}
-async fn device_approve(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &DEVICE_APPROVE, incoming).await
-}
-async fn device_deny(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &DEVICE_DENY, incoming).await
-}
-async fn health_get(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &HEALTH_GET,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit_public(
-                    app,
-                    &HEALTH_GET,
-                    incoming,
-                    params,
-                )?;
-                let out = app.health_get(caller).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn health_hsm(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &HEALTH_HSM,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit_public(
-                    app,
-                    &HEALTH_HSM,
-                    incoming,
-                    params,
-                )?;
-                let out = app.health_hsm(caller).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn meta_openapi(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &META_OPENAPI,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit_public(
-                    app,
-                    &META_OPENAPI,
-                    incoming,
-                    params,
-                )?;
-                let out = app.meta_openapi(caller).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn mfa_status(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &MFA_STATUS, incoming).await
-}
-async fn mfa_setup(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &MFA_SETUP, incoming).await
-}
-async fn mfa_verify_setup(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &MFA_VERIFY_SETUP, incoming).await
-}
-async fn mfa_verify(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned_public(app, &MFA_VERIFY, incoming).await
-}
-async fn mfa_disable(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &MFA_DISABLE, incoming).await
-}
-async fn org_members(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &ORG_MEMBERS, incoming).await
-}
-async fn org_invite(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &ORG_INVITE, incoming).await
-}
-async fn org_member_update(app: &App, incoming: Incoming, raw_user_id: &str) -> Answer {
-    pipeline::planned::<UserCaller>(app, &ORG_MEMBER_UPDATE, incoming).await
-}
-async fn org_member_remove(app: &App, incoming: Incoming, raw_user_id: &str) -> Answer {
-    pipeline::planned::<UserCaller>(app, &ORG_MEMBER_REMOVE, incoming).await
-}
-async fn policy_create(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &POLICY_CREATE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::PolicyCreateParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Vault,
-                >(
-                        app,
-                        &POLICY_CREATE,
-                        incoming,
-                        params,
-                        |params| lookup::Vault {
-                            vault_id: params.vault_id.clone(),
-                        },
-                    )
-                    .await?;
-                let body = incoming.json_body(&POLICY_CREATE);
-                let out = app.policy_create(caller, found, params, body).await?;
-                reply::json(201u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn policy_list(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &POLICY_LIST,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::PolicyListParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Vault,
-                >(
-                        app,
-                        &POLICY_LIST,
-                        incoming,
-                        params,
-                        |params| lookup::Vault {
-                            vault_id: params.vault_id.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.policy_list(caller, found, params).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn policy_update(
-    app: &App,
-    incoming: Incoming,
-    raw_vault_id: &str,
-    raw_policy_id: &str,
-) -> Answer {
-    pipeline::run(
-            app,
-            &POLICY_UPDATE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::PolicyUpdateParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                    policy_id: incoming.path("policy_id", raw_policy_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Vault,
-                >(
-                        app,
-                        &POLICY_UPDATE,
-                        incoming,
-                        params,
-                        |params| lookup::Vault {
-                            vault_id: params.vault_id.clone(),
-                        },
-                    )
-                    .await?;
-                let body = incoming.json_body(&POLICY_UPDATE);
-                let out = app.policy_update(caller, found, params, body).await?;
-                reply::json(200u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn policy_delete(
-    app: &App,
-    incoming: Incoming,
-    raw_vault_id: &str,
-    raw_policy_id: &str,
-) -> Answer {
-    pipeline::run(
-            app,
-            &POLICY_DELETE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::PolicyDeleteParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                    policy_id: incoming.path("policy_id", raw_policy_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Vault,
-                >(
-                        app,
-                        &POLICY_DELETE,
-                        incoming,
-                        params,
-                        |params| lookup::Vault {
-                            vault_id: params.vault_id.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.policy_delete(caller, found, params).await?;
-                {
-                    let () = out.into_inner();
-                    reply::no_content()
-                }
-            },
-        )
-        .await
-}
-async fn secret_list(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &SECRET_LIST,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::SecretListParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                    prefix: incoming.query_optional("prefix")?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Listing,
-                >(
-                        app,
-                        &SECRET_LIST,
-                        incoming,
-                        params,
-                        |params| lookup::Listing {
-                            vault_id: params.vault_id.clone(),
-                            prefix: params.prefix.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.secret_list(caller, found, params).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn secret_put(
-    app: &App,
-    incoming: Incoming,
-    raw_vault_id: &str,
-    raw_path: &str,
-) -> Answer {
-    pipeline::run(
-            app,
-            &SECRET_PUT,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::SecretPutParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                    path: incoming.path("path", raw_path)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Secret,
-                >(
-                        app,
-                        &SECRET_PUT,
-                        incoming,
-                        params,
-                        |params| lookup::Secret {
-                            vault_id: params.vault_id.clone(),
-                            path: params.path.clone(),
-                        },
-                    )
-                    .await?;
-                let body = incoming.json_body(&SECRET_PUT);
-                let out = app.secret_put(caller, found, params, body).await?;
-                reply::json(201u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn secret_get(
-    app: &App,
-    incoming: Incoming,
-    raw_vault_id: &str,
-    raw_path: &str,
-) -> Answer {
-    pipeline::run(
-            app,
-            &SECRET_GET,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::SecretGetParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                    path: incoming.path("path", raw_path)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Secret,
-                >(
-                        app,
-                        &SECRET_GET,
-                        incoming,
-                        params,
-                        |params| lookup::Secret {
-                            vault_id: params.vault_id.clone(),
-                            path: params.path.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.secret_get(caller, found, params).await?;
-                reply::json(200u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn secret_delete(
-    app: &App,
-    incoming: Incoming,
-    raw_vault_id: &str,
-    raw_path: &str,
-) -> Answer {
-    pipeline::run(
-            app,
-            &SECRET_DELETE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::SecretDeleteParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                    path: incoming.path("path", raw_path)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Secret,
-                >(
-                        app,
-                        &SECRET_DELETE,
-                        incoming,
-                        params,
-                        |params| lookup::Secret {
-                            vault_id: params.vault_id.clone(),
-                            path: params.path.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.secret_delete(caller, found, params).await?;
-                {
-                    let () = out.into_inner();
-                    reply::no_content()
-                }
-            },
-        )
-        .await
-}
-async fn security_ip_rules(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &SECURITY_IP_RULES, incoming).await
-}
-async fn security_ip_rule_create(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<UserCaller>(app, &SECURITY_IP_RULE_CREATE, incoming).await
-}
-async fn security_ip_rule_delete(
-    app: &App,
-    incoming: Incoming,
-    raw_rule_id: &str,
-) -> Answer {
-    pipeline::planned::<UserCaller>(app, &SECURITY_IP_RULE_DELETE, incoming).await
-}
-async fn share_create(app: &App, incoming: Incoming, raw_secret_id: &str) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &SHARE_CREATE, incoming).await
-}
-async fn share_access(app: &App, incoming: Incoming, raw_share_id: &str) -> Answer {
-    pipeline::planned_public(app, &SHARE_ACCESS, incoming).await
-}
-async fn share_revoke(app: &App, incoming: Incoming, raw_share_id: &str) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &SHARE_REVOKE, incoming).await
-}
-async fn share_outbound(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &SHARE_OUTBOUND, incoming).await
-}
-async fn share_inbound(app: &App, incoming: Incoming) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &SHARE_INBOUND, incoming).await
-}
-async fn share_accept(app: &App, incoming: Incoming, raw_share_id: &str) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &SHARE_ACCEPT, incoming).await
-}
-async fn share_decline(app: &App, incoming: Incoming, raw_share_id: &str) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &SHARE_DECLINE, incoming).await
-}
-async fn transaction_submit(
-    app: &App,
-    incoming: Incoming,
-    raw_agent_id: &str,
-) -> Answer {
-    pipeline::planned::<AgentCaller>(app, &TRANSACTION_SUBMIT, incoming).await
-}
-async fn transaction_list(app: &App, incoming: Incoming, raw_agent_id: &str) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &TRANSACTION_LIST, incoming).await
-}
-async fn transaction_get(
-    app: &App,
-    incoming: Incoming,
-    raw_agent_id: &str,
-    raw_tx_id: &str,
-) -> Answer {
-    pipeline::planned::<AnyCaller>(app, &TRANSACTION_GET, incoming).await
-}
-async fn transaction_simulate(
-    app: &App,
-    incoming: Incoming,
-    raw_agent_id: &str,
-) -> Answer {
-    pipeline::planned::<AgentCaller>(app, &TRANSACTION_SIMULATE, incoming).await
-}
-async fn transaction_simulate_bundle(
-    app: &App,
-    incoming: Incoming,
-    raw_agent_id: &str,
-) -> Answer {
-    pipeline::planned::<AgentCaller>(app, &TRANSACTION_SIMULATE_BUNDLE, incoming).await
-}
-async fn vault_create(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &VAULT_CREATE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    AnyCaller,
-                    _,
-                >(app, &VAULT_CREATE, incoming, params)
-                    .await?;
-                let body = incoming.json_body(&VAULT_CREATE);
-                let out = app.vault_create(caller, body).await?;
-                reply::json(201u16, &out.into_inner())
-            },
-        )
-        .await
-}
-async fn vault_list(app: &App, incoming: Incoming) -> Answer {
-    pipeline::run(
-            app,
-            &VAULT_LIST,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = Ok(());
-                let (caller, params) = pipeline::admit::<
-                    AnyCaller,
-                    _,
-                >(app, &VAULT_LIST, incoming, params)
-                    .await?;
-                let out = app.vault_list(caller).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn vault_get(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &VAULT_GET,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::VaultGetParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Vault,
-                >(
-                        app,
-                        &VAULT_GET,
-                        incoming,
-                        params,
-                        |params| lookup::Vault {
-                            vault_id: params.vault_id.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.vault_get(caller, found, params).await?;
-                reply::json(200u16, &out)
-            },
-        )
-        .await
-}
-async fn vault_delete(app: &App, incoming: Incoming, raw_vault_id: &str) -> Answer {
-    pipeline::run(
-            app,
-            &VAULT_DELETE,
-            incoming,
-            async |incoming: &mut Incoming| {
-                let params = (|| Ok(params::VaultDeleteParams {
-                    vault_id: incoming.path("vault_id", raw_vault_id)?,
-                }))();
-                let (caller, found, params) = pipeline::admit_with::<
-                    AnyCaller,
-                    _,
-                    lookup::Vault,
-                >(
-                        app,
-                        &VAULT_DELETE,
-                        incoming,
-                        params,
-                        |params| lookup::Vault {
-                            vault_id: params.vault_id.clone(),
-                        },
-                    )
-                    .await?;
-                let out = app.vault_delete(caller, found, params).await?;
-                {
-                    let () = out.into_inner();
-                    reply::no_content()
-                }
-            },
-        )
-        .await
+fn account_get<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit::<
+            UserCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let out = app.account_get(caller).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn agent_register<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit::<
+            UserCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let body = incoming.json_body(meta);
+        let out = app.agent_register(caller, body).await?;
+        reply::json(201u16, &out.into_inner())
+    })
+}
+fn agent_list<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit::<
+            UserCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let out = app.agent_list(caller).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn agent_me<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit::<
+            AgentCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let out = app.agent_me(caller).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn agent_get<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::AgentGetParams {
+            agent_id: incoming.path("agent_id", 0usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Agent,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Agent {
+                    agent_id: params.agent_id.clone(),
+                },
+            )
+            .await?;
+        let out = app.agent_get(caller, found, params).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn agent_update<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::AgentUpdateParams {
+            agent_id: incoming.path("agent_id", 0usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            UserCaller,
+            _,
+            lookup::Agent,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Agent {
+                    agent_id: params.agent_id.clone(),
+                },
+            )
+            .await?;
+        let body = incoming.json_body(meta);
+        let out = app.agent_update(caller, found, params, body).await?;
+        reply::json(200u16, &out.into_inner())
+    })
+}
+fn agent_deactivate<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::AgentDeactivateParams {
+            agent_id: incoming.path("agent_id", 0usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            UserCaller,
+            _,
+            lookup::Agent,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Agent {
+                    agent_id: params.agent_id.clone(),
+                },
+            )
+            .await?;
+        let out = app.agent_deactivate(caller, found, params).await?;
+        {
+            let () = out.into_inner();
+            reply::no_content()
+        }
+    })
+}
+fn agent_rotate_key<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::AgentRotateKeyParams {
+            agent_id: incoming.path("agent_id", 0usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            UserCaller,
+            _,
+            lookup::Agent,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Agent {
+                    agent_id: params.agent_id.clone(),
+                },
+            )
+            .await?;
+        let out = app.agent_rotate_key(caller, found, params).await?;
+        reply::json(200u16, &out.into_inner())
+    })
+}
+fn api_key_create<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit::<
+            UserCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let body = incoming.json_body(meta);
+        let out = app.api_key_create(caller, body).await?;
+        reply::json(201u16, &out.into_inner())
+    })
+}
+fn api_key_list<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit::<
+            UserCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let out = app.api_key_list(caller).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn api_key_delete<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::ApiKeyDeleteParams {
+            key_id: incoming.path("key_id", 0usize)?,
+        }))();
+        let (caller, params) = pipeline::admit::<
+            UserCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let out = app.api_key_delete(caller, params).await?;
+        {
+            let () = out.into_inner();
+            reply::no_content()
+        }
+    })
+}
+fn audit_events<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::AuditEventsParams {
+            resource_id: incoming.query_optional("resource_id")?,
+            actor_id: incoming.query_optional("actor_id")?,
+            action: incoming.query_optional("action")?,
+            from: incoming.query_optional("from")?,
+            to: incoming.query_optional("to")?,
+            limit: incoming.query_optional("limit")?,
+            offset: incoming.query_optional("offset")?,
+        }))();
+        let (caller, params) = pipeline::admit::<
+            AnyCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let out = app.audit_events(caller, params).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn auth_signup<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?;
+        let body = incoming.json_body(meta);
+        let out = app.auth_signup(caller, body).await?;
+        reply::json(200u16, &out.into_inner())
+    })
+}
+fn auth_token<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?;
+        let body = incoming.json_body(meta);
+        let out = app.auth_token(caller, body).await?;
+        reply::json(200u16, &out.into_inner())
+    })
+}
+fn auth_revoke<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit::<
+            AnyCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let out = app.auth_revoke(caller).await?;
+        {
+            let () = out.into_inner();
+            reply::no_content()
+        }
+    })
+}
+fn auth_agent_token<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?;
+        let body = incoming.json_body(meta);
+        let out = app.auth_agent_token(caller, body).await?;
+        reply::json(200u16, &out.into_inner())
+    })
+}
+fn auth_api_key_token<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?;
+        let body = incoming.json_body(meta);
+        let out = app.auth_api_key_token(caller, body).await?;
+        reply::json(200u16, &out.into_inner())
+    })
+}
+fn auth_refresh<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?;
+        let body = incoming.json_body(meta);
+        let out = app.auth_refresh(caller, body).await?;
+        match out {}
+    })
+}
+fn auth_jwks<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?;
+        let out = app.auth_jwks(caller).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn health_get<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?;
+        let out = app.health_get(caller).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn health_hsm<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?;
+        let out = app.health_hsm(caller).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn meta_openapi<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?;
+        let out = app.meta_openapi(caller).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn policy_create<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::PolicyCreateParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Vault,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Vault {
+                    vault_id: params.vault_id.clone(),
+                },
+            )
+            .await?;
+        let body = incoming.json_body(meta);
+        let out = app.policy_create(caller, found, params, body).await?;
+        reply::json(201u16, &out.into_inner())
+    })
+}
+fn policy_list<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::PolicyListParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Vault,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Vault {
+                    vault_id: params.vault_id.clone(),
+                },
+            )
+            .await?;
+        let out = app.policy_list(caller, found, params).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn policy_update<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::PolicyUpdateParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+            policy_id: incoming.path("policy_id", 1usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Vault,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Vault {
+                    vault_id: params.vault_id.clone(),
+                },
+            )
+            .await?;
+        let body = incoming.json_body(meta);
+        let out = app.policy_update(caller, found, params, body).await?;
+        reply::json(200u16, &out.into_inner())
+    })
+}
+fn policy_delete<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::PolicyDeleteParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+            policy_id: incoming.path("policy_id", 1usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Vault,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Vault {
+                    vault_id: params.vault_id.clone(),
+                },
+            )
+            .await?;
+        let out = app.policy_delete(caller, found, params).await?;
+        {
+            let () = out.into_inner();
+            reply::no_content()
+        }
+    })
+}
+fn secret_list<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::SecretListParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+            prefix: incoming.query_optional("prefix")?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Listing,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Listing {
+                    vault_id: params.vault_id.clone(),
+                    prefix: params.prefix.clone(),
+                },
+            )
+            .await?;
+        let out = app.secret_list(caller, found, params).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn secret_put<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::SecretPutParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+            path: incoming.path("path", 1usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Secret,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Secret {
+                    vault_id: params.vault_id.clone(),
+                    path: params.path.clone(),
+                },
+            )
+            .await?;
+        let body = incoming.json_body(meta);
+        let out = app.secret_put(caller, found, params, body).await?;
+        reply::json(201u16, &out.into_inner())
+    })
+}
+fn secret_get<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::SecretGetParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+            path: incoming.path("path", 1usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Secret,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Secret {
+                    vault_id: params.vault_id.clone(),
+                    path: params.path.clone(),
+                },
+            )
+            .await?;
+        let out = app.secret_get(caller, found, params).await?;
+        reply::json(200u16, &out.into_inner())
+    })
+}
+fn secret_delete<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::SecretDeleteParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+            path: incoming.path("path", 1usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Secret,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Secret {
+                    vault_id: params.vault_id.clone(),
+                    path: params.path.clone(),
+                },
+            )
+            .await?;
+        let out = app.secret_delete(caller, found, params).await?;
+        {
+            let () = out.into_inner();
+            reply::no_content()
+        }
+    })
+}
+fn vault_create<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit::<
+            AnyCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let body = incoming.json_body(meta);
+        let out = app.vault_create(caller, body).await?;
+        reply::json(201u16, &out.into_inner())
+    })
+}
+fn vault_list<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = Ok(());
+        let (caller, params) = pipeline::admit::<
+            AnyCaller,
+            _,
+        >(app, meta, incoming, params)
+            .await?;
+        let out = app.vault_list(caller).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn vault_get<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::VaultGetParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Vault,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Vault {
+                    vault_id: params.vault_id.clone(),
+                },
+            )
+            .await?;
+        let out = app.vault_get(caller, found, params).await?;
+        reply::json(200u16, &out)
+    })
+}
+fn vault_delete<'a>(
+    app: &'a App,
+    meta: &'static OperationMeta,
+    incoming: &'a mut Incoming,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let params = (|| Ok(params::VaultDeleteParams {
+            vault_id: incoming.path("vault_id", 0usize)?,
+        }))();
+        let (caller, found, params) = pipeline::admit_with::<
+            AnyCaller,
+            _,
+            lookup::Vault,
+        >(
+                app,
+                meta,
+                incoming,
+                params,
+                |params| lookup::Vault {
+                    vault_id: params.vault_id.clone(),
+                },
+            )
+            .await?;
+        let out = app.vault_delete(caller, found, params).await?;
+        {
+            let () = out.into_inner();
+            reply::no_content()
+        }
+    })
 }
 /// Routes the undecoded segments of a path below the optional `/api`; literals before variables before the wildcard.
-pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> Routed {
-    let method = incoming.method().clone();
+pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
     match segments {
         ["v1", "admin", "chains"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(chain_list_all(app, incoming)).await),
-                "POST" => Routed::Answered(Box::pin(chain_create(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            match method {
+                "GET" => Routed::Operation(&CHAIN_LIST_ALL, vec![]),
+                "POST" => Routed::Operation(&CHAIN_CREATE, vec![]),
+                _ => Routed::WrongMethod("GET, POST"),
             }
         }
         ["v1", "admin", "chains", s3] => {
-            match method.as_str() {
-                "PUT" => {
-                    Routed::Answered(Box::pin(chain_update(app, incoming, s3)).await)
-                }
-                "DELETE" => {
-                    Routed::Answered(Box::pin(chain_delete(app, incoming, s3)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "DELETE, PUT"),
+            match method {
+                "PUT" => Routed::Operation(&CHAIN_UPDATE, vec![(* s3).to_owned()]),
+                "DELETE" => Routed::Operation(&CHAIN_DELETE, vec![(* s3).to_owned()]),
+                _ => Routed::WrongMethod("DELETE, PUT"),
             }
         }
         ["v1", "admin", "orgs", s3, "billing-tier"] => {
-            match method.as_str() {
-                "PUT" => {
-                    Routed::Answered(Box::pin(admin_org_tier(app, incoming, s3)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "PUT"),
+            match method {
+                "PUT" => Routed::Operation(&ADMIN_ORG_TIER, vec![(* s3).to_owned()]),
+                _ => Routed::WrongMethod("PUT"),
             }
         }
         ["v1", "admin", "orgs", s3, "limits"] => {
-            match method.as_str() {
-                "GET" => {
-                    Routed::Answered(Box::pin(admin_org_limits(app, incoming, s3)).await)
-                }
+            match method {
+                "GET" => Routed::Operation(&ADMIN_ORG_LIMITS, vec![(* s3).to_owned()]),
                 "PUT" => {
-                    Routed::Answered(
-                        Box::pin(admin_org_limits_put(app, incoming, s3)).await,
-                    )
+                    Routed::Operation(&ADMIN_ORG_LIMITS_PUT, vec![(* s3).to_owned()])
                 }
-                _ => Routed::WrongMethod(incoming, "GET, PUT"),
+                _ => Routed::WrongMethod("GET, PUT"),
             }
         }
         ["v1", "admin", "settings"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(admin_settings(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&ADMIN_SETTINGS, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "admin", "settings", s3] => {
-            match method.as_str() {
-                "PUT" => {
-                    Routed::Answered(
-                        Box::pin(admin_setting_put(app, incoming, s3)).await,
-                    )
-                }
+            match method {
+                "PUT" => Routed::Operation(&ADMIN_SETTING_PUT, vec![(* s3).to_owned()]),
                 "DELETE" => {
-                    Routed::Answered(
-                        Box::pin(admin_setting_delete(app, incoming, s3)).await,
-                    )
+                    Routed::Operation(&ADMIN_SETTING_DELETE, vec![(* s3).to_owned()])
                 }
-                _ => Routed::WrongMethod(incoming, "DELETE, PUT"),
+                _ => Routed::WrongMethod("DELETE, PUT"),
             }
         }
         ["v1", "admin", "users"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(admin_users(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&ADMIN_USERS, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "admin", "users", s3] => {
-            match method.as_str() {
+            match method {
                 "DELETE" => {
-                    Routed::Answered(
-                        Box::pin(admin_user_delete(app, incoming, s3)).await,
-                    )
+                    Routed::Operation(&ADMIN_USER_DELETE, vec![(* s3).to_owned()])
                 }
-                _ => Routed::WrongMethod(incoming, "DELETE"),
+                _ => Routed::WrongMethod("DELETE"),
             }
         }
         ["v1", "admin", "x402"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(admin_x402(app, incoming)).await),
-                "PUT" => Routed::Answered(Box::pin(admin_x402_put(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET, PUT"),
+            match method {
+                "GET" => Routed::Operation(&ADMIN_X402, vec![]),
+                "PUT" => Routed::Operation(&ADMIN_X402_PUT, vec![]),
+                _ => Routed::WrongMethod("GET, PUT"),
             }
         }
         ["v1", "agents"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(agent_register(app, incoming)).await),
-                "GET" => Routed::Answered(Box::pin(agent_list(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            match method {
+                "POST" => Routed::Operation(&AGENT_REGISTER, vec![]),
+                "GET" => Routed::Operation(&AGENT_LIST, vec![]),
+                _ => Routed::WrongMethod("GET, POST"),
             }
         }
         ["v1", "agents", "enroll"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(agent_enroll(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&AGENT_ENROLL, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "agents", "me"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(agent_me(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&AGENT_ME, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "agents", s2] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(agent_get(app, incoming, s2)).await),
-                "PATCH" => {
-                    Routed::Answered(Box::pin(agent_update(app, incoming, s2)).await)
-                }
-                "DELETE" => {
-                    Routed::Answered(Box::pin(agent_deactivate(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "DELETE, GET, PATCH"),
+            match method {
+                "GET" => Routed::Operation(&AGENT_GET, vec![(* s2).to_owned()]),
+                "PATCH" => Routed::Operation(&AGENT_UPDATE, vec![(* s2).to_owned()]),
+                "DELETE" => Routed::Operation(&AGENT_DEACTIVATE, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("DELETE, GET, PATCH"),
             }
         }
         ["v1", "agents", s2, "rotate-key"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(agent_rotate_key(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&AGENT_ROTATE_KEY, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "agents", s2, "transactions"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(
-                        Box::pin(transaction_submit(app, incoming, s2)).await,
-                    )
-                }
-                "GET" => {
-                    Routed::Answered(Box::pin(transaction_list(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            match method {
+                "POST" => Routed::Operation(&TRANSACTION_SUBMIT, vec![(* s2).to_owned()]),
+                "GET" => Routed::Operation(&TRANSACTION_LIST, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("GET, POST"),
             }
         }
         ["v1", "agents", s2, "transactions", "simulate"] => {
-            match method.as_str() {
+            match method {
                 "POST" => {
-                    Routed::Answered(
-                        Box::pin(transaction_simulate(app, incoming, s2)).await,
-                    )
+                    Routed::Operation(&TRANSACTION_SIMULATE, vec![(* s2).to_owned()])
                 }
-                _ => Routed::WrongMethod(incoming, "POST"),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "agents", s2, "transactions", "simulate-bundle"] => {
-            match method.as_str() {
+            match method {
                 "POST" => {
-                    Routed::Answered(
-                        Box::pin(transaction_simulate_bundle(app, incoming, s2)).await,
+                    Routed::Operation(
+                        &TRANSACTION_SIMULATE_BUNDLE,
+                        vec![(* s2).to_owned()],
                     )
                 }
-                _ => Routed::WrongMethod(incoming, "POST"),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "agents", s2, "transactions", s4] => {
-            match method.as_str() {
+            match method {
                 "GET" => {
-                    Routed::Answered(
-                        Box::pin(transaction_get(app, incoming, s2, s4)).await,
+                    Routed::Operation(
+                        &TRANSACTION_GET,
+                        vec![(* s2).to_owned(), (* s4).to_owned()],
                     )
                 }
-                _ => Routed::WrongMethod(incoming, "GET"),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "audit", "events"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(audit_events(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&AUDIT_EVENTS, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "auth", "agent-token"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(auth_agent_token(app, incoming)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&AUTH_AGENT_TOKEN, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "api-key-token"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(auth_api_key_token(app, incoming)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&AUTH_API_KEY_TOKEN, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "api-keys"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(api_key_create(app, incoming)).await),
-                "GET" => Routed::Answered(Box::pin(api_key_list(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            match method {
+                "POST" => Routed::Operation(&API_KEY_CREATE, vec![]),
+                "GET" => Routed::Operation(&API_KEY_LIST, vec![]),
+                _ => Routed::WrongMethod("GET, POST"),
             }
         }
         ["v1", "auth", "api-keys", s3] => {
-            match method.as_str() {
-                "DELETE" => {
-                    Routed::Answered(Box::pin(api_key_delete(app, incoming, s3)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "DELETE"),
+            match method {
+                "DELETE" => Routed::Operation(&API_KEY_DELETE, vec![(* s3).to_owned()]),
+                _ => Routed::WrongMethod("DELETE"),
             }
         }
         ["v1", "auth", "change-password"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(
-                        Box::pin(account_change_password(app, incoming)).await,
-                    )
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&ACCOUNT_CHANGE_PASSWORD, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "device", "approve"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(device_approve(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&DEVICE_APPROVE, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "device", "code"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(device_code(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&DEVICE_CODE, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "device", "code", s4] => {
-            match method.as_str() {
-                "GET" => {
-                    Routed::Answered(Box::pin(device_status(app, incoming, s4)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&DEVICE_STATUS, vec![(* s4).to_owned()]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "auth", "device", "deny"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(device_deny(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&DEVICE_DENY, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "device", "token"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(device_token(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&DEVICE_TOKEN, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "google"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(auth_google(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&AUTH_GOOGLE, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "jwks"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(auth_jwks(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&AUTH_JWKS, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "auth", "me"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(account_get(app, incoming)).await),
-                "PATCH" => {
-                    Routed::Answered(Box::pin(account_update(app, incoming)).await)
-                }
-                "DELETE" => {
-                    Routed::Answered(Box::pin(account_delete(app, incoming)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "DELETE, GET, PATCH"),
+            match method {
+                "GET" => Routed::Operation(&ACCOUNT_GET, vec![]),
+                "PATCH" => Routed::Operation(&ACCOUNT_UPDATE, vec![]),
+                "DELETE" => Routed::Operation(&ACCOUNT_DELETE, vec![]),
+                _ => Routed::WrongMethod("DELETE, GET, PATCH"),
             }
         }
         ["v1", "auth", "mfa"] => {
-            match method.as_str() {
-                "DELETE" => Routed::Answered(Box::pin(mfa_disable(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "DELETE"),
+            match method {
+                "DELETE" => Routed::Operation(&MFA_DISABLE, vec![]),
+                _ => Routed::WrongMethod("DELETE"),
             }
         }
         ["v1", "auth", "mfa", "setup"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(mfa_setup(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&MFA_SETUP, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "mfa", "status"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(mfa_status(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&MFA_STATUS, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "auth", "mfa", "verify"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(mfa_verify(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&MFA_VERIFY, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "mfa", "verify-setup"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(mfa_verify_setup(app, incoming)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&MFA_VERIFY_SETUP, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "refresh"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(auth_refresh(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&AUTH_REFRESH, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "signup"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(auth_signup(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&AUTH_SIGNUP, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "auth", "token"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(auth_token(app, incoming)).await),
-                "DELETE" => Routed::Answered(Box::pin(auth_revoke(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "DELETE, POST"),
+            match method {
+                "POST" => Routed::Operation(&AUTH_TOKEN, vec![]),
+                "DELETE" => Routed::Operation(&AUTH_REVOKE, vec![]),
+                _ => Routed::WrongMethod("DELETE, POST"),
             }
         }
         ["v1", "auth", "verify-email"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(auth_verify_email(app, incoming)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&AUTH_VERIFY_EMAIL, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "billing", "credits", "balance"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(billing_balance(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&BILLING_BALANCE, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "billing", "credits", "topup"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(billing_topup(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&BILLING_TOPUP, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "billing", "credits", "transactions"] => {
-            match method.as_str() {
-                "GET" => {
-                    Routed::Answered(Box::pin(billing_transactions(app, incoming)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&BILLING_TRANSACTIONS, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "billing", "history"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(billing_history(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&BILLING_HISTORY, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "billing", "overage-method"] => {
-            match method.as_str() {
-                "PATCH" => {
-                    Routed::Answered(
-                        Box::pin(billing_overage_method(app, incoming)).await,
-                    )
-                }
-                _ => Routed::WrongMethod(incoming, "PATCH"),
+            match method {
+                "PATCH" => Routed::Operation(&BILLING_OVERAGE_METHOD, vec![]),
+                _ => Routed::WrongMethod("PATCH"),
             }
         }
         ["v1", "billing", "portal"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(billing_portal(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&BILLING_PORTAL, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "billing", "subscribe"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(billing_subscribe(app, incoming)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&BILLING_SUBSCRIBE, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "billing", "subscription"] => {
-            match method.as_str() {
-                "GET" => {
-                    Routed::Answered(Box::pin(billing_subscription(app, incoming)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&BILLING_SUBSCRIPTION, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "billing", "usage"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(billing_usage(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&BILLING_USAGE, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "billing", "webhooks"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(billing_webhook(app, incoming)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&BILLING_WEBHOOK, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "chains"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(chain_list(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&CHAIN_LIST, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "chains", s2] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(chain_get(app, incoming, s2)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&CHAIN_GET, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "health"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(health_get(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&HEALTH_GET, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "health", "hsm"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(health_hsm(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&HEALTH_HSM, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "openapi.json"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(meta_openapi(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&META_OPENAPI, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "org", "invite"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(org_invite(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&ORG_INVITE, vec![]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "org", "members"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(org_members(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&ORG_MEMBERS, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "org", "members", s3] => {
-            match method.as_str() {
-                "PATCH" => {
-                    Routed::Answered(
-                        Box::pin(org_member_update(app, incoming, s3)).await,
-                    )
-                }
+            match method {
+                "PATCH" => Routed::Operation(&ORG_MEMBER_UPDATE, vec![(* s3).to_owned()]),
                 "DELETE" => {
-                    Routed::Answered(
-                        Box::pin(org_member_remove(app, incoming, s3)).await,
-                    )
+                    Routed::Operation(&ORG_MEMBER_REMOVE, vec![(* s3).to_owned()])
                 }
-                _ => Routed::WrongMethod(incoming, "DELETE, PATCH"),
+                _ => Routed::WrongMethod("DELETE, PATCH"),
             }
         }
         ["v1", "secrets", s2, "share"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(share_create(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&SHARE_CREATE, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "security", "ip-rules"] => {
-            match method.as_str() {
-                "GET" => {
-                    Routed::Answered(Box::pin(security_ip_rules(app, incoming)).await)
-                }
-                "POST" => {
-                    Routed::Answered(
-                        Box::pin(security_ip_rule_create(app, incoming)).await,
-                    )
-                }
-                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            match method {
+                "GET" => Routed::Operation(&SECURITY_IP_RULES, vec![]),
+                "POST" => Routed::Operation(&SECURITY_IP_RULE_CREATE, vec![]),
+                _ => Routed::WrongMethod("GET, POST"),
             }
         }
         ["v1", "security", "ip-rules", s3] => {
-            match method.as_str() {
+            match method {
                 "DELETE" => {
-                    Routed::Answered(
-                        Box::pin(security_ip_rule_delete(app, incoming, s3)).await,
-                    )
+                    Routed::Operation(&SECURITY_IP_RULE_DELETE, vec![(* s3).to_owned()])
                 }
-                _ => Routed::WrongMethod(incoming, "DELETE"),
+                _ => Routed::WrongMethod("DELETE"),
             }
         }
         ["v1", "share", s2] => {
-            match method.as_str() {
-                "GET" => {
-                    Routed::Answered(Box::pin(share_access(app, incoming, s2)).await)
-                }
-                "DELETE" => {
-                    Routed::Answered(Box::pin(share_revoke(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "DELETE, GET"),
+            match method {
+                "GET" => Routed::Operation(&SHARE_ACCESS, vec![(* s2).to_owned()]),
+                "DELETE" => Routed::Operation(&SHARE_REVOKE, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("DELETE, GET"),
             }
         }
         ["v1", "shares", "inbound"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(share_inbound(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&SHARE_INBOUND, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "shares", "outbound"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(share_outbound(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&SHARE_OUTBOUND, vec![]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "shares", s2, "accept"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(share_accept(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&SHARE_ACCEPT, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "shares", s2, "decline"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(share_decline(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&SHARE_DECLINE, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "vaults"] => {
-            match method.as_str() {
-                "POST" => Routed::Answered(Box::pin(vault_create(app, incoming)).await),
-                "GET" => Routed::Answered(Box::pin(vault_list(app, incoming)).await),
-                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            match method {
+                "POST" => Routed::Operation(&VAULT_CREATE, vec![]),
+                "GET" => Routed::Operation(&VAULT_LIST, vec![]),
+                _ => Routed::WrongMethod("GET, POST"),
             }
         }
         ["v1", "vaults", s2] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(vault_get(app, incoming, s2)).await),
-                "DELETE" => {
-                    Routed::Answered(Box::pin(vault_delete(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "DELETE, GET"),
+            match method {
+                "GET" => Routed::Operation(&VAULT_GET, vec![(* s2).to_owned()]),
+                "DELETE" => Routed::Operation(&VAULT_DELETE, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("DELETE, GET"),
             }
         }
         ["v1", "vaults", s2, "cmek"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(cmek_enable(app, incoming, s2)).await)
-                }
-                "DELETE" => {
-                    Routed::Answered(Box::pin(cmek_disable(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "DELETE, POST"),
+            match method {
+                "POST" => Routed::Operation(&CMEK_ENABLE, vec![(* s2).to_owned()]),
+                "DELETE" => Routed::Operation(&CMEK_DISABLE, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("DELETE, POST"),
             }
         }
         ["v1", "vaults", s2, "cmek-rotate"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(cmek_rotate(app, incoming, s2)).await)
-                }
-                _ => Routed::WrongMethod(incoming, "POST"),
+            match method {
+                "POST" => Routed::Operation(&CMEK_ROTATE, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("POST"),
             }
         }
         ["v1", "vaults", s2, "cmek-rotate", s4] => {
-            match method.as_str() {
+            match method {
                 "GET" => {
-                    Routed::Answered(
-                        Box::pin(cmek_rotation(app, incoming, s2, s4)).await,
+                    Routed::Operation(
+                        &CMEK_ROTATION,
+                        vec![(* s2).to_owned(), (* s4).to_owned()],
                     )
                 }
-                _ => Routed::WrongMethod(incoming, "GET"),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "vaults", s2, "policies"] => {
-            match method.as_str() {
-                "POST" => {
-                    Routed::Answered(Box::pin(policy_create(app, incoming, s2)).await)
-                }
-                "GET" => Routed::Answered(Box::pin(policy_list(app, incoming, s2)).await),
-                _ => Routed::WrongMethod(incoming, "GET, POST"),
+            match method {
+                "POST" => Routed::Operation(&POLICY_CREATE, vec![(* s2).to_owned()]),
+                "GET" => Routed::Operation(&POLICY_LIST, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("GET, POST"),
             }
         }
         ["v1", "vaults", s2, "policies", s4] => {
-            match method.as_str() {
+            match method {
                 "PUT" => {
-                    Routed::Answered(
-                        Box::pin(policy_update(app, incoming, s2, s4)).await,
+                    Routed::Operation(
+                        &POLICY_UPDATE,
+                        vec![(* s2).to_owned(), (* s4).to_owned()],
                     )
                 }
                 "DELETE" => {
-                    Routed::Answered(
-                        Box::pin(policy_delete(app, incoming, s2, s4)).await,
+                    Routed::Operation(
+                        &POLICY_DELETE,
+                        vec![(* s2).to_owned(), (* s4).to_owned()],
                     )
                 }
-                _ => Routed::WrongMethod(incoming, "DELETE, PUT"),
+                _ => Routed::WrongMethod("DELETE, PUT"),
             }
         }
         ["v1", "vaults", s2, "secrets"] => {
-            match method.as_str() {
-                "GET" => Routed::Answered(Box::pin(secret_list(app, incoming, s2)).await),
-                _ => Routed::WrongMethod(incoming, "GET"),
+            match method {
+                "GET" => Routed::Operation(&SECRET_LIST, vec![(* s2).to_owned()]),
+                _ => Routed::WrongMethod("GET"),
             }
         }
         ["v1", "vaults", s2, "secrets", s4 @ ..] if !s4.is_empty() => {
-            match method.as_str() {
+            match method {
                 "PUT" => {
-                    Routed::Answered(
-                        Box::pin(secret_put(app, incoming, s2, &s4.join("/"))).await,
-                    )
+                    Routed::Operation(&SECRET_PUT, vec![(* s2).to_owned(), s4.join("/")])
                 }
                 "GET" => {
-                    Routed::Answered(
-                        Box::pin(secret_get(app, incoming, s2, &s4.join("/"))).await,
-                    )
+                    Routed::Operation(&SECRET_GET, vec![(* s2).to_owned(), s4.join("/")])
                 }
                 "DELETE" => {
-                    Routed::Answered(
-                        Box::pin(secret_delete(app, incoming, s2, &s4.join("/"))).await,
+                    Routed::Operation(
+                        &SECRET_DELETE,
+                        vec![(* s2).to_owned(), s4.join("/")],
                     )
                 }
-                _ => Routed::WrongMethod(incoming, "DELETE, GET, PUT"),
+                _ => Routed::WrongMethod("DELETE, GET, PUT"),
             }
         }
-        _ => Routed::Unknown(incoming),
+        _ => Routed::Unknown,
     }
 }

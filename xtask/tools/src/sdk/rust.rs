@@ -2,23 +2,24 @@
 
 use super::{Scene, run};
 use crate::root;
-use crate::run::{cargo, target_folder};
+use crate::run::{Profile, cargo, program, target_folder};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
 
-const EXAMPLE: &str = "agent_reads_a_secret";
+pub(super) const EXAMPLE: &str = "agent_reads_a_secret";
+pub(super) const TOUR: &str = "tour";
 
 /// The examples, and what `tests/e2e` has.
 pub(super) fn test(scene: &Scene) -> Result<()> {
     let mut scenarios = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     // Built like all tests, so that no package is built once more.
-    scenarios.args(["test", "--locked", "--workspace", "--test", "e2e", "--", "--nocapture"]).current_dir(root());
+    scenarios.args(["test", "--locked", "--workspace", "--test", "all", "e2e::", "--", "--nocapture"]).current_dir(root());
     let data = scene.path("data").display().to_string();
     scenarios.env("KEEPWARD_TEST_URL", &scene.server.url).env("KEEPWARD_TEST_DATA_DIR", data);
     scene.run_test(&mut scenarios, None)?;
-    for example in [EXAMPLE, "tour"] {
-        let program = target_folder().join("release/examples").join(example);
+    for example in [EXAMPLE, TOUR] {
+        let program = program(Profile::Dev, "examples").join(example);
         scene.run_test(&mut Command::new(program), None)?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::program;
 use super::report::{between_marks, machine};
 use crate::root;
-use crate::run::target_folder;
+use crate::run::{Profile, target_folder};
 use crate::sdk::{Scene, node, python};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ const YOUNG: &str = "--max-semi-space-size=1";
 const IMPORTS: usize = 21;
 
 pub(crate) fn sdk(record: bool) -> Result<()> {
-    let scene = Scene::set()?;
+    let scene = Scene::set(Profile::Release)?;
     let prepared = said(Command::new(program("reads")).args(["prepare", &scene.server.url]))?;
     let prepared: serde_json::Map<String, Value> = serde_json::from_str(&prepared)?;
     let python = python::installed(&scene, &["httpx>=0.28,<1", "aiohttp>=3.11,<4"])?;

@@ -10,7 +10,7 @@ pub(crate) use sdk::sdk;
 
 use crate::process::resident_megabytes;
 use crate::root;
-use crate::run::{Profile, Server, Stage, TemporaryFolder, build, target_folder};
+use crate::run::{Profile, SERVED, Server, Stage, TemporaryFolder, build, target_folder};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -45,7 +45,7 @@ pub(crate) fn bench(part: Option<&str>, record: bool) -> Result<()> {
         Some("growth") => vec![Part::Growth],
         Some(other) => bail!("no part {other}: main, curves or growth"),
     };
-    let binary = build(Profile::Release)?;
+    let binary = build(Profile::Release, &measured())?;
     let folder = TemporaryFolder::new("bench")?;
     let mut results = Results::default();
     let mut process = json!({});
@@ -80,7 +80,7 @@ pub(crate) fn bench(part: Option<&str>, record: bool) -> Result<()> {
 
 /// `cargo xtask flames`: flame graphs of a read and of a write, into docs/performance/.
 pub(crate) fn flames() -> Result<()> {
-    let binary = build(Profile::Release)?;
+    let binary = build(Profile::Release, &measured())?;
     let folder = TemporaryFolder::new("flames")?;
     let cluster = Stage::set(Profile::Release, &binary, &["cluster", "durable"])?;
     let database = cluster.database("flames")?;
@@ -106,8 +106,13 @@ pub(crate) fn flames() -> Result<()> {
     Ok(())
 }
 
+/// What a bench runs.
+fn measured() -> Vec<&'static str> {
+    [SERVED, &["--example", "bare"]].concat()
+}
+
 fn program(name: &str) -> PathBuf {
-    target_folder().join("release").join(name)
+    crate::run::program(Profile::Release, name)
 }
 
 impl Results {

@@ -3,7 +3,7 @@
 use crate::bench::{between_marks, machine};
 use crate::process::{open_files, resident_megabytes, threads};
 use crate::root;
-use crate::run::{Profile, Server, Stage, TemporaryFolder, build, cargo_said, target_folder};
+use crate::run::{Profile, SERVED, Server, Stage, TemporaryFolder, build, cargo_said, program, target_folder};
 use crate::test::get_packages;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ pub(crate) fn soak(parts: &[&str], record: bool) -> Result<()> {
     }
     // As it is now: others may go on working here meanwhile.
     let folder = TemporaryFolder::new("soak")?;
-    let (built, binary) = (build(Profile::Release)?, folder.0.join("keepward-server"));
+    let (built, binary) = (build(Profile::Release, SERVED)?, folder.0.join("keepward-server"));
     std::fs::copy(built, &binary)?;
     let machine = machine()?;
     for part in parts {
@@ -110,11 +110,11 @@ fn table(all: &BTreeMap<String, Value>) -> String {
 /// The tests that kill, with more kills: the same judge, the client's own synced log.
 fn kills(binary: &Path) -> Result<Value> {
     get_packages()?;
-    build(Profile::Dev)?;
+    build(Profile::Dev, SERVED)?;
     let runs = [
-        ("sqlite", "kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
-        ("postgres", "kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
-        ("postgres", "postgres::a_postgres_that_stops_and_is_killed_loses_nothing", POSTGRES_KILLS),
+        ("sqlite", "faults::kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
+        ("postgres", "faults::kill::acknowledged_writes_and_events_survive_kills", SERVER_KILLS),
+        ("postgres", "faults::postgres::a_postgres_that_stops_and_is_killed_loses_nothing", POSTGRES_KILLS),
     ];
     let mut seen = Vec::new();
     for (stage, name, kills) in runs {
@@ -122,14 +122,14 @@ fn kills(binary: &Path) -> Result<Value> {
         let set = Stage::set(Profile::Dev, binary, &[stage])?;
         let mut environment = set.environment.clone();
         environment.push(("KEEPWARD_TEST_KILLS".to_owned(), kills.to_string()));
-        let test = ["test", "--locked", "--workspace", "--test", "faults", "--", "--exact", name];
+        let test = ["test", "--locked", "--workspace", "--test", "all", "--", "--exact", name];
         let begun = Instant::now();
         let said = cargo_said(&test, &environment)?;
         // A test of another name would be none, and pass.
         ensure!(said.contains("test result: ok. 1 passed"), "{name} did not run: {said}");
         let seconds = begun.elapsed().as_secs();
         println!("{kills} kills in {seconds} s: nothing acknowledged was lost, chains are whole");
-        let what = match name.starts_with("postgres") {
+        let what = match name.starts_with("faults::postgres") {
             true => "`kill -9` of PostgreSQL".to_owned(),
             false => format!("`kill -9` of the server, {stage}"),
         };
@@ -150,7 +150,7 @@ fn load(binary: &Path, stage: &str, duration: Duration) -> Result<Value> {
     settings.extend(database.as_deref().map(|url| ("KEEPWARD_DATABASE_URL", url)));
     let server = Server::start(binary, &folder.0.join("data"), &settings)?;
     println!("== mixed load, {stage}, {} minutes, {RATE} requests a second", duration.as_secs() / 60);
-    let mut load = Command::new(target_folder().join("release/load"));
+    let mut load = Command::new(program(Profile::Release, "load"));
     load.args(["mixed", &server.url, &duration.as_secs().to_string(), RATE]).stdout(Stdio::piped());
     let mut load = load.spawn().context("load")?;
     let (begun, mut samples) = (Instant::now(), Vec::new());

@@ -7,7 +7,7 @@ pub(crate) mod python;
 mod rust;
 
 use crate::root;
-use crate::run::{Profile, Server, TemporaryFolder, build, target_folder};
+use crate::run::{Profile, SERVED, Server, TemporaryFolder, build, target_folder};
 use anyhow::{Context, Result, bail, ensure};
 use mirror::Mirror;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,10 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub(crate) fn set() -> Result<Self> {
-        let binary = build(Profile::Release)?;
+    /// On a server as the tests have it, or, for what is measured, on one of release.
+    pub(crate) fn set(profile: Profile) -> Result<Self> {
+        let examples = ["--example", rust::EXAMPLE, "--example", rust::TOUR];
+        let binary = build(profile, &[SERVED, &examples].concat())?;
         let folder = TemporaryFolder::new("sdk")?;
         let server = Server::start(&binary, &folder.0.join("data"), &[("KEEPWARD_RATE_LIMIT", "off")])?;
         Ok(Self { folder, server })
@@ -104,7 +106,7 @@ pub(crate) fn sdk(only: Option<&str>) -> Result<()> {
     type Test = fn(&Scene) -> Result<()>;
     let all: [(&str, Test); 3] = [("rust", rust::test), ("python", python::test), ("node", node::test)];
     ensure!(only.is_none_or(|only| all.iter().any(|(name, _)| *name == only)), "rust, python or node");
-    let scene = Scene::set()?;
+    let scene = Scene::set(Profile::Dev)?;
     for (name, test) in all.into_iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         println!("== SDK: {name}");
         test(&scene)?;
@@ -114,7 +116,7 @@ pub(crate) fn sdk(only: Option<&str>) -> Result<()> {
 
 /// Makes every package in `target/packages`, installs each into an empty place, and runs its quickstart there.
 pub(crate) fn package() -> Result<()> {
-    let scene = Scene::set()?;
+    let scene = Scene::set(Profile::Dev)?;
     let packages = target_folder().join("packages");
     if packages.exists() {
         std::fs::remove_dir_all(&packages)?;

@@ -4,7 +4,7 @@ use super::print;
 use crate::model::{Body, Operation, Place, Segment};
 use anyhow::{Result, bail};
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn module() -> Result<String> {
@@ -122,7 +122,9 @@ pub(crate) fn layer(operations: &[Operation]) -> Result<String> {
     let mut functions = Vec::new();
     for operation in operations {
         metas.push(meta(operation)?);
-        functions.push(function(operation)?);
+        if !operation.planned {
+            functions.push(function(operation)?);
+        }
     }
     let arms = arms(operations);
     print(quote! {
@@ -130,9 +132,11 @@ pub(crate) fn layer(operations: &[Operation]) -> Result<String> {
         use super::operations::Operations;
         use crate::app::App;
         use crate::caller::{AgentCaller, AnyCaller, CallerKind, OperatorCaller, Role, UserCaller, lookup};
-        use crate::http::pipeline::{self, Answer, OperationMeta, Rate, Routed};
+        use crate::error::Result;
+        use crate::http::pipeline::{self, OperationMeta, Rate, Routed};
+        use crate::http::reply::{self, Reply};
         use crate::http::request::Incoming;
-        use crate::http::reply;
+        use futures_util::future::BoxFuture;
         use keepward_api::{params, types};
 
         #(#metas)*
@@ -140,17 +144,16 @@ pub(crate) fn layer(operations: &[Operation]) -> Result<String> {
         #(#functions)*
 
         /// Routes the undecoded segments of a path below the optional `/api`; literals before variables before the wildcard.
-        pub(crate) async fn route(app: &App, incoming: Incoming, segments: &[&str]) -> Routed {
-            let method = incoming.method().clone();
+        pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
             match segments {
                 #(#arms,)*
-                _ => Routed::Unknown(incoming),
+                _ => Routed::Unknown,
             }
         }
     })
 }
 
-fn option<T: quote::ToTokens>(value: Option<T>) -> TokenStream {
+fn option<T: ToTokens>(value: Option<T>) -> TokenStream {
     match value {
         Some(value) => quote!(Some(#value)),
         None => quote!(None),
@@ -161,6 +164,10 @@ fn meta(operation: &Operation) -> Result<TokenStream> {
     let constant = operation.constant();
     let (id, method, path, planned) = (&operation.id, &operation.method, &operation.path, operation.planned);
     let max_body = usize::try_from(operation.max_body)?;
+    let steps = match planned {
+        true => quote!(pipeline::planned),
+        false => operation.ident().to_token_stream(),
+    };
     let kind = format_ident!("{}", heck::ToPascalCase::to_pascal_case(operation.caller.as_str()));
     let role = operation.min_role.as_ref().map(|role| {
         let role = format_ident!("{}", heck::ToPascalCase::to_pascal_case(role.as_str()));
@@ -183,24 +190,22 @@ fn meta(operation: &Operation) -> Result<TokenStream> {
     Ok(quote! {
         pub(crate) static #constant: OperationMeta = OperationMeta {
             id: #id, method: #method, path: #path, caller: CallerKind::#kind, min_role: #role, requires_intents: #intents,
-            audit: #audit, refusal: #refusal, rate: #rate, planned: #planned, max_body: #max_body,
+            audit: #audit, refusal: #refusal, rate: #rate, planned: #planned, max_body: #max_body, steps: #steps,
         };
     })
 }
 
+/// The steps of an operation that works.
 fn function(operation: &Operation) -> Result<TokenStream> {
-    let (name, constant, caller) = (operation.ident(), operation.constant(), caller(operation)?);
-    let variables =
-        operation.parameters.iter().filter(|p| p.place == Place::Path).map(|p| format_ident!("raw_{}", p.field));
-    let variables: Vec<_> = variables.collect();
-    let head = quote!(async fn #name(app: &App, incoming: Incoming, #(#variables: &str),*) -> Answer);
-    if operation.planned {
-        let planned = match operation.caller.as_str() {
-            "public" => quote!(pipeline::planned_public(app, &#constant, incoming).await),
-            _ => quote!(pipeline::planned::<#caller>(app, &#constant, incoming).await),
-        };
-        return Ok(quote! { #head { #planned } });
-    }
+    let (name, caller) = (operation.ident(), caller(operation)?);
+    let variables: Vec<&String> = operation
+        .segments
+        .iter()
+        .filter_map(|segment| match segment {
+            Segment::Variable(name) | Segment::Wildcard(name) => Some(name),
+            Segment::Literal(_) => None,
+        })
+        .collect();
     let params = if operation.parameters.is_empty() {
         quote!(Ok(()))
     } else {
@@ -209,8 +214,8 @@ fn function(operation: &Operation) -> Result<TokenStream> {
             let (field, name) = (&parameter.field, &parameter.name);
             match (parameter.place, parameter.required) {
                 (Place::Path, _) => {
-                    let raw = format_ident!("raw_{}", field);
-                    quote!(#field: incoming.path(#name, #raw)?)
+                    let position = variables.iter().position(|variable| *variable == name).unwrap_or_default();
+                    quote!(#field: incoming.path(#name, #position)?)
                 }
                 (Place::Query, true) => quote!(#field: incoming.query(#name)?),
                 (Place::Query, false) => quote!(#field: incoming.query_optional(#name)?),
@@ -223,17 +228,17 @@ fn function(operation: &Operation) -> Result<TokenStream> {
     let mut arguments = vec![quote!(caller)];
     let admit = match lookup(operation) {
         None if operation.caller == "public" => {
-            quote! { let (caller, params) = pipeline::admit_public(app, &#constant, incoming, params)?; }
+            quote! { let (caller, params) = pipeline::admit_public(app, meta, incoming, params)?; }
         }
         None => {
-            quote! { let (caller, params) = pipeline::admit::<#caller, _>(app, &#constant, incoming, params).await?; }
+            quote! { let (caller, params) = pipeline::admit::<#caller, _>(app, meta, incoming, params).await?; }
         }
         Some(kind) => {
             arguments.push(quote!(found));
             let fields = lookup_fields(operation)?;
             quote! {
                 let (caller, found, params) = pipeline::admit_with::<#caller, _, #kind>(
-                    app, &#constant, incoming, params, |params| #kind { #(#fields: params.#fields.clone()),* },
+                    app, meta, incoming, params, |params| #kind { #(#fields: params.#fields.clone()),* },
                 ).await?;
             }
         }
@@ -243,9 +248,9 @@ fn function(operation: &Operation) -> Result<TokenStream> {
     }
     let body = match &operation.body {
         Body::None => None,
-        Body::Raw => Some(quote!(incoming.raw_body(&#constant))),
-        Body::Json { required: true, .. } => Some(quote!(incoming.json_body(&#constant))),
-        Body::Json { required: false, .. } => Some(quote!(incoming.optional_json_body(&#constant))),
+        Body::Raw => Some(quote!(incoming.raw_body(meta))),
+        Body::Json { required: true, .. } => Some(quote!(incoming.json_body(meta))),
+        Body::Json { required: false, .. } => Some(quote!(incoming.optional_json_body(meta))),
     };
     let take_body = body.map(|body| {
         arguments.push(quote!(body));
@@ -259,14 +264,16 @@ fn function(operation: &Operation) -> Result<TokenStream> {
         ([status, ..], Some(_)) => quote!(reply::json(#status, &#out)),
     };
     Ok(quote! {
-        #head {
-            pipeline::run(app, &#constant, incoming, async |incoming: &mut Incoming| {
+        fn #name<'a>(
+            app: &'a App, meta: &'static OperationMeta, incoming: &'a mut Incoming,
+        ) -> BoxFuture<'a, Result<Reply>> {
+            Box::pin(async move {
                 let params = #params;
                 #admit
                 #take_body
                 let out = app.#name(#(#arguments),*).await?;
                 #reply
-            }).await
+            })
         }
     })
 }
@@ -293,11 +300,11 @@ fn arms(operations: &[Operation]) -> Vec<TokenStream> {
                 match segment {
                     Segment::Literal(text) => quote!(#text),
                     Segment::Variable(_) => {
-                        names.push(quote!(#variable));
+                        names.push(quote!((*#variable).to_owned()));
                         quote!(#variable)
                     }
                     Segment::Wildcard(_) => {
-                        names.push(quote!(&#variable.join("/")));
+                        names.push(quote!(#variable.join("/")));
                         join = Some(variable.clone());
                         quote!(#variable @ ..)
                     }
@@ -308,14 +315,13 @@ fn arms(operations: &[Operation]) -> Vec<TokenStream> {
         let allow: BTreeSet<&str> = operations.iter().map(|operation| operation.method.as_str()).collect();
         let allow = allow.into_iter().collect::<Vec<_>>().join(", ");
         let methods = operations.iter().map(|operation| {
-            let (method, name) = (&operation.method, operation.ident());
-            // Boxed: a request is then not as large as the largest operation, each time that it is moved.
-            quote!(#method => Routed::Answered(Box::pin(#name(app, incoming, #(#names),*)).await))
+            let (method, constant) = (&operation.method, operation.constant());
+            quote!(#method => Routed::Operation(&#constant, vec![#(#names),*]))
         });
         quote! {
-            [#(#patterns),*] #guard => match method.as_str() {
+            [#(#patterns),*] #guard => match method {
                 #(#methods,)*
-                _ => Routed::WrongMethod(incoming, #allow),
+                _ => Routed::WrongMethod(#allow),
             }
         }
     };

@@ -1,6 +1,6 @@
 //! The server of the contract tests (`tests/src/bin/mirror.rs`), in front of a real one.
 
-use crate::run::target_folder;
+use crate::run::{Profile, program};
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,7 @@ pub(super) struct Mirror {
 
 impl Mirror {
     pub(super) fn start(real: &str) -> Result<Self> {
-        let mut command = Command::new(target_folder().join("release/mirror"));
+        let mut command = Command::new(program(Profile::Dev, "mirror"));
         let mut child = command.arg(real).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("mirror")?;
         let mut urls = String::new();
         BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut urls)?;
