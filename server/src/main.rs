@@ -12,6 +12,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     // The allocator asks for huge pages: twice the memory when idle, and no faster. Where there are none, nothing changes.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
+    // A build of the whole workspace has two TLS providers, and whoever asks rustls for "the" provider would panic.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -49,7 +49,8 @@ pub fn test(words: &[&str]) -> Result<()> {
 }
 
 fn nextest(left_out: &[&str], filter: &[&str], environment: &[(String, String)]) -> Result<()> {
-    let mut arguments = vec!["nextest", "run", "--locked", "--workspace", "--no-fail-fast"];
+    // Not the examples: those have no tests, and are built where they run.
+    let mut arguments = vec!["nextest", "run", "--locked", "--workspace", "--tests", "--no-fail-fast"];
     // What is no test of a server (xtask's are of kind `bin`) runs once, with everything else.
     let left_out = left_out.iter().map(|part| match *part {
         "lib" => "not kind(lib)".to_owned(),
@@ -68,7 +69,7 @@ fn cargo_test(left_out: &[&str], filter: &[&str], environment: &[(String, String
     let skipped: Vec<String> = left_out.iter().map(|part| format!("{part}::")).collect();
     let mut arguments = vec!["test", "--locked", "--workspace"];
     match left_out {
-        [] => {}
+        [] => arguments.push("--tests"),
         [first, ..] if *first == "lib" => arguments.extend(["--test", "all"]),
         _ => arguments.extend(["--lib", "--test", "all"]),
     }

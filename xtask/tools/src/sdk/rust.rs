@@ -42,7 +42,7 @@ pub(super) fn package(scene: &Scene, packages: &Path) -> Result<()> {
         run(Command::new("tar").arg("-xzf").arg(&made).current_dir(&folder))?;
     }
     let manifest = format!(
-        "[package]\nname = \"quickstart\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\nkeepward = {{ path = \"keepward-{version}\" }}\ngetrandom = \"0.4\"\ntokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n\n[patch.crates-io]\nkeepward-api = {{ path = \"keepward-api-{version}\" }}\n\n[workspace]\n"
+        "[package]\nname = \"quickstart\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\nkeepward = {{ path = \"keepward-{version}\" }}\ngetrandom = \"0.4\"\ntokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n\n[profile.dev]\ndebug = false\n\n[patch.crates-io]\nkeepward-api = {{ path = \"keepward-api-{version}\" }}\n\n[workspace]\n"
     );
     std::fs::write(folder.join("Cargo.toml"), manifest)?;
     std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
