@@ -276,6 +276,8 @@ export interface CreateAgentRequest {
   scopes?: ReadonlyArray<string>
   /** When the agent ends; never by default. */
   expiresAt?: Date
+  /** When the agent's key, and the tokens made from it, end; never by default. No answer shows it. */
+  apiKeyExpiresAt?: Date
   /** Whether the agent may submit transactions; false by default. */
   intentsApiEnabled?: boolean
   /** Addresses that transactions may go to; any by default. */
@@ -305,6 +307,7 @@ export interface UpdateAgentRequest {
   scopes?: ReadonlyArray<string>
   isActive?: boolean
   expiresAt?: Date
+  apiKeyExpiresAt?: Date
   intentsApiEnabled?: boolean
   txToAllowlist?: ReadonlyArray<string>
   txMaxValueEth?: string
@@ -1572,7 +1575,7 @@ export interface PoliciesResource {
   /**
    * Gives a principal permissions on the paths of a vault that a pattern matches.
    *
-   * For the vault's creator and the organisation's admins and owners; a policy never gives this right. A segment `*` of the pattern matches one segment, `**` any number; any other segment that holds `*` is 400, as is a principal that the organisation doesn't know. Conditions are `ip_allowlist` (addresses and CIDRs) and `time_window` (`after` and `before` as HH:MM, `timezone`, `days`); malformed ones are 400, and a key that is unknown denies.
+   * For the vault's creator and the organisation's admins and owners; a policy never gives this right. A segment `*` of the pattern matches one segment, `**` any number; any other segment that holds `*` is 400, as is a principal that the organisation doesn't know. Conditions are `ip_allowlist` (addresses and CIDRs) and `time_window` (`after` and `before` as HH:MM, `timezone`, `days`), at most 4 kB; malformed ones are 400, and a key that is unknown denies.
    * @param vaultId Id of the vault.
    *
    * `POST /v1/vaults/{vault_id}/policies`
@@ -1626,7 +1629,7 @@ export interface AgentsResource {
    *
    * `POST /v1/agents`
    */
-  register(name: string, options?: { description?: string; authMethod?: AuthMethod; /** Ceilings over secret paths, and labels; none by default. */ scopes?: ReadonlyArray<string>; /** When the agent ends; never by default. */ expiresAt?: Date; /** Whether the agent may submit transactions; false by default. */ intentsApiEnabled?: boolean; /** Addresses that transactions may go to; any by default. */ txToAllowlist?: ReadonlyArray<string>; /** Most that one transaction may move, a decimal amount of the native coin; no limit by default. */ txMaxValueEth?: string; /** Most that 24 hours may move, a decimal amount of the native coin; no limit by default. */ txDailyLimitEth?: string; /** Names or numbers of the chains that transactions may name; any by default. */ txAllowedChains?: ReadonlyArray<string>; /** Life of the agent's tokens; 3600 by default. */ tokenTtlSeconds?: number; /** The only vaults that the agent may enter; unbound by default. */ vaultIds?: ReadonlyArray<string>; /** Lower-case hex SHA-256 of the client certificate (DER); for `mtls`. */ clientCertFingerprint?: string; /** Issuer of the client assertions; for `oidc_client_credentials`. */ oidcIssuer?: string; /** The agent's client id at the issuer; for `oidc_client_credentials`. */ oidcClientId?: string } & CallOptions): Promise<AgentCreatedResponse>
+  register(name: string, options?: { description?: string; authMethod?: AuthMethod; /** Ceilings over secret paths, and labels; none by default. */ scopes?: ReadonlyArray<string>; /** When the agent ends; never by default. */ expiresAt?: Date; /** When the agent's key, and the tokens made from it, end; never by default. No answer shows it. */ apiKeyExpiresAt?: Date; /** Whether the agent may submit transactions; false by default. */ intentsApiEnabled?: boolean; /** Addresses that transactions may go to; any by default. */ txToAllowlist?: ReadonlyArray<string>; /** Most that one transaction may move, a decimal amount of the native coin; no limit by default. */ txMaxValueEth?: string; /** Most that 24 hours may move, a decimal amount of the native coin; no limit by default. */ txDailyLimitEth?: string; /** Names or numbers of the chains that transactions may name; any by default. */ txAllowedChains?: ReadonlyArray<string>; /** Life of the agent's tokens; 3600 by default. */ tokenTtlSeconds?: number; /** The only vaults that the agent may enter; unbound by default. */ vaultIds?: ReadonlyArray<string>; /** Lower-case hex SHA-256 of the client certificate (DER); for `mtls`. */ clientCertFingerprint?: string; /** Issuer of the client assertions; for `oidc_client_credentials`. */ oidcIssuer?: string; /** The agent's client id at the issuer; for `oidc_client_credentials`. */ oidcClientId?: string } & CallOptions): Promise<AgentCreatedResponse>
   /**
    * Lists the organisation's agents.
    *
@@ -1660,7 +1663,7 @@ export interface AgentsResource {
    *
    * `PATCH /v1/agents/{agent_id}`
    */
-  update(agentId: string, options?: { name?: string | null; description?: string | null; scopes?: ReadonlyArray<string> | null; isActive?: boolean | null; expiresAt?: Date | null; intentsApiEnabled?: boolean | null; txToAllowlist?: ReadonlyArray<string> | null; txMaxValueEth?: string | null; txDailyLimitEth?: string | null; txAllowedChains?: ReadonlyArray<string> | null; tokenTtlSeconds?: number | null; /** The only vaults that the agent may enter; an empty list unbinds it. */ vaultIds?: ReadonlyArray<string> | null } & CallOptions): Promise<AgentResponse>
+  update(agentId: string, options?: { name?: string | null; description?: string | null; scopes?: ReadonlyArray<string> | null; isActive?: boolean | null; expiresAt?: Date | null; apiKeyExpiresAt?: Date | null; intentsApiEnabled?: boolean | null; txToAllowlist?: ReadonlyArray<string> | null; txMaxValueEth?: string | null; txDailyLimitEth?: string | null; txAllowedChains?: ReadonlyArray<string> | null; tokenTtlSeconds?: number | null; /** The only vaults that the agent may enter; an empty list unbinds it. */ vaultIds?: ReadonlyArray<string> | null } & CallOptions): Promise<AgentResponse>
   /**
    * Deactivates an agent and ends its tokens.
    *

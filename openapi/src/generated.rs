@@ -669,6 +669,8 @@ pub mod types {
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct CreateAgentRequest {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub api_key_expires_at: ::std::option::Option<crate::Timestamp>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub auth_method: ::std::option::Option<AuthMethod>,
         ///Lower-case hex SHA-256 of the client certificate (DER); for `mtls`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2552,6 +2554,14 @@ pub mod types {
     ///`UpdateAgentRequest`
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     pub struct UpdateAgentRequest {
+        #[serde(
+            default,
+            deserialize_with = "crate::present",
+            skip_serializing_if = "::std::option::Option::is_none"
+        )]
+        pub api_key_expires_at: ::std::option::Option<
+            ::std::option::Option<crate::Timestamp>,
+        >,
         #[serde(
             default,
             deserialize_with = "crate::present",

@@ -21,7 +21,7 @@ macro_rules! ids {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match Uuid::try_parse(text) {
                     Ok(id) if text.len() == 36 => Ok(Self(id)),
-                    _ => Err(crate::Invalid("an id is a UUID such as 3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10")),
+                    _ => Err(crate::Invalid("must be a UUID such as 3f0d3a0e-4f6b-4a6b-9c55-2b7f6d1f8a10")),
                 }
             }
         }

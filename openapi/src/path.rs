@@ -8,26 +8,25 @@ use std::fmt;
 /// Longest path and pattern, in characters.
 pub const PATH_LENGTH: usize = 512;
 
-/// Where a secret is in its vault: segments of ASCII letters, digits, `_` and `-` joined by single slashes, the first and
-/// last character a letter or a digit, at most 512 characters, case-sensitive.
+/// Where a secret is in its vault: segments of ASCII letters, digits, `_`, `-` and `.`, none of dots alone, joined by single
+/// slashes; at most 512 characters, case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SecretPath(String);
 
 fn is_segment(segment: &str) -> bool {
-    !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    segment.bytes().all(fits) && segment.bytes().any(|b| b != b'.')
 }
 
 impl std::str::FromStr for SecretPath {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let ends = [text.bytes().next(), text.bytes().next_back()];
-        let ends_well = ends.iter().all(|end| end.is_some_and(|b| b.is_ascii_alphanumeric()));
-        if text.len() <= PATH_LENGTH && ends_well && text.split('/').all(is_segment) {
+        if text.len() <= PATH_LENGTH && text.split('/').all(is_segment) {
             Ok(Self(text.to_owned()))
         } else {
             Err(Invalid(
-                "a path is segments of letters, digits, `_` and `-` joined by single `/`, begins and ends with a letter or digit, and has at most 512 characters",
+                "must be segments of ASCII letters, digits, `_`, `-` and `.`, none of dots alone, joined by single `/`, of at most 512 characters",
             ))
         }
     }
@@ -96,7 +95,7 @@ impl std::str::FromStr for PathPattern {
             Ok(Self(text.to_owned()))
         } else {
             Err(Invalid(
-                "a pattern is path segments joined by single `/`, where a whole segment may be `*` (one segment) or `**` (any number), and has at most 512 characters",
+                "must be path segments joined by single `/`, where a whole segment may be `*` (one segment) or `**` (any number), of at most 512 characters",
             ))
         }
     }
@@ -112,11 +111,11 @@ mod tests {
     fn bad_paths() {
         let long = "a".repeat(513);
         for bad in
-            ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a.b", "a b", "é", "a\0", "-a", "a_", "a/-", &long]
+            ["", "/", "a/", "/a", "a//b", ".", "..", "...", "a/../b", "a/.", "a b", "é", "a\0", "a*", "a%2eb", &long]
         {
             assert!(bad.parse::<SecretPath>().is_err(), "{bad:?}");
         }
-        for good in ["a", "A/b-c/_d/9", "a/_b/c", &"a".repeat(512)] {
+        for good in ["a", "A/b-c/_d/9", "a/_b/c", "tls.crt", ".env", "a..b", "-a", "a_", "a/-", &"a".repeat(512)] {
             assert!(good.parse::<SecretPath>().is_ok(), "{good:?}");
         }
     }

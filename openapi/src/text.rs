@@ -70,7 +70,7 @@ impl std::str::FromStr for Name {
             1..=255 if !is_blank && !text.starts_with(is_joiner) && !text.chars().any(is_hidden) => {
                 Ok(Self(text.to_owned()))
             }
-            _ => Err(Invalid("a name has 1 to 255 characters, none of them invisible, and not only white space")),
+            _ => Err(Invalid("must have 1 to 255 characters, none of them invisible, and not only white space")),
         }
     }
 }
@@ -98,7 +98,7 @@ impl std::str::FromStr for Email {
             {
                 Ok(Self(text.to_lowercase()))
             }
-            _ => Err(Invalid("a mail address looks like ada@example.com")),
+            _ => Err(Invalid("must be a mail address such as ada@example.com")),
         }
     }
 }

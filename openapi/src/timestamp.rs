@@ -69,7 +69,7 @@ impl std::str::FromStr for Timestamp {
         let nanoseconds = OffsetDateTime::parse(text, &Rfc3339).map(OffsetDateTime::unix_timestamp_nanos);
         match nanoseconds.map(|nanoseconds| i64::try_from(nanoseconds.div_euclid(1000))) {
             Ok(Ok(microseconds)) if (0..=MAX_MICROSECONDS).contains(&microseconds) => Ok(Self(microseconds)),
-            _ => Err(Invalid("a time is RFC 3339, such as 2026-01-02T03:04:05Z")),
+            _ => Err(Invalid("must be an RFC 3339 time such as 2026-01-02T03:04:05Z")),
         }
     }
 }

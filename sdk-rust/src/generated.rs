@@ -1173,7 +1173,7 @@ let response = client.policy_list()
     }
     /**Gives a principal permissions on the paths of a vault that a pattern matches
 
-For the vault's creator and the organisation's admins and owners; a policy never gives this right. A segment `*` of the pattern matches one segment, `**` any number; any other segment that holds `*` is 400, as is a principal that the organisation doesn't know. Conditions are `ip_allowlist` (addresses and CIDRs) and `time_window` (`after` and `before` as HH:MM, `timezone`, `days`); malformed ones are 400, and a key that is unknown denies.
+For the vault's creator and the organisation's admins and owners; a policy never gives this right. A segment `*` of the pattern matches one segment, `**` any number; any other segment that holds `*` is 400, as is a principal that the organisation doesn't know. Conditions are `ip_allowlist` (addresses and CIDRs) and `time_window` (`after` and `before` as HH:MM, `timezone`, `days`), at most 4 kB; malformed ones are 400, and a key that is unknown denies.
 
 Sends a `POST` request to `/v1/vaults/{vault_id}/policies`
 

@@ -1212,7 +1212,7 @@ impl<'a> Secrets<'a> {
 impl<'a> Policies<'a> {
     /// Gives a principal permissions on the paths of a vault that a pattern matches.
     ///
-    /// For the vault's creator and the organisation's admins and owners; a policy never gives this right. A segment `*` of the pattern matches one segment, `**` any number; any other segment that holds `*` is 400, as is a principal that the organisation doesn't know. Conditions are `ip_allowlist` (addresses and CIDRs) and `time_window` (`after` and `before` as HH:MM, `timezone`, `days`); malformed ones are 400, and a key that is unknown denies.
+    /// For the vault's creator and the organisation's admins and owners; a policy never gives this right. A segment `*` of the pattern matches one segment, `**` any number; any other segment that holds `*` is 400, as is a principal that the organisation doesn't know. Conditions are `ip_allowlist` (addresses and CIDRs) and `time_window` (`after` and `before` as HH:MM, `timezone`, `days`), at most 4 kB; malformed ones are 400, and a key that is unknown denies.
     ///
     /// - `vault_id`: Id of the vault.
     /// - `principal_id`: Id of a user or agent of the organisation.
@@ -1422,6 +1422,7 @@ impl<'a> Agents<'a> {
                         auth_method: Default::default(),
                         scopes: Default::default(),
                         expires_at: Default::default(),
+                        api_key_expires_at: Default::default(),
                         intents_api_enabled: Default::default(),
                         tx_to_allowlist: Default::default(),
                         tx_max_value_eth: Default::default(),
@@ -1522,6 +1523,7 @@ impl<'a> Agents<'a> {
                         scopes: Default::default(),
                         is_active: Default::default(),
                         expires_at: Default::default(),
+                        api_key_expires_at: Default::default(),
                         intents_api_enabled: Default::default(),
                         tx_to_allowlist: Default::default(),
                         tx_max_value_eth: Default::default(),
@@ -3678,6 +3680,19 @@ impl<'a> AgentRegister<'a> {
         );
         self
     }
+    /// When the agent's key, and the tokens made from it, end; never by default. No answer shows it.
+    pub fn api_key_expires_at<Value>(mut self, value: Value) -> Self
+    where
+        Value: TryInto<crate::Timestamp>,
+        Error: From<Value::Error>,
+    {
+        change(
+            &mut self.request,
+            value,
+            |request, value: crate::Timestamp| request.0.api_key_expires_at = Some(value),
+        );
+        self
+    }
     /// Whether the agent may submit transactions; false by default.
     pub fn intents_api_enabled<Value>(mut self, value: Value) -> Self
     where
@@ -3952,6 +3967,28 @@ impl<'a> AgentUpdate<'a> {
     pub fn clear_expires_at(mut self) -> Self {
         if let Ok(request) = &mut self.request {
             request.1.expires_at = Some(None);
+        }
+        self
+    }
+    /// Sets `api_key_expires_at`.
+    pub fn api_key_expires_at<Value>(mut self, value: Value) -> Self
+    where
+        Value: TryInto<crate::Timestamp>,
+        Error: From<Value::Error>,
+    {
+        change(
+            &mut self.request,
+            value,
+            |request, value: crate::Timestamp| {
+                request.1.api_key_expires_at = Some(Some(value));
+            },
+        );
+        self
+    }
+    /// Clears `api_key_expires_at`.
+    pub fn clear_api_key_expires_at(mut self) -> Self {
+        if let Ok(request) = &mut self.request {
+            request.1.api_key_expires_at = Some(None);
         }
         self
     }

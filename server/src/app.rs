@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::http::BodyMemory;
 use crate::seal::Keyring;
 use crate::seal::keystore::SoftwareKeystore;
-use crate::store::{Committer, Database, DatabaseUrl, check_schema, migrate};
+use crate::store::{Committer, Database, DatabaseUrl, check_foreign, check_schema, migrate};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -87,6 +87,7 @@ impl App {
                 None
             }
         };
+        check_foreign(&database).await?;
         let is_new = Keyring::is_new(&database.readers()).await?;
         // A first start that is still making keys has made the check value first, and this one's last.
         if how == Open::Beside && (is_new || !Keyring::is_whole(&database.readers()).await?) {

@@ -6,8 +6,6 @@ use crate::caller::conditions::parse_network;
 use crate::error::{Error, Result};
 use crate::store::{DatabaseUrl, PostgresUrl};
 use ipnet::IpNet;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -132,12 +130,14 @@ impl Config {
     pub fn prepare_data_dir(&self) -> Result<()> {
         use std::os::unix::fs::DirBuilderExt;
         let folder = &self.data_dir;
-        let is_there = folder.exists();
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        let mode =
-            std::fs::metadata(folder).map(|folder| std::os::unix::fs::PermissionsExt::mode(&folder.permissions()));
-        if is_there && mode.is_ok_and(|mode| mode & 0o077 != 0) {
-            tracing::warn!(folder = %folder.display(), "others may look into the data folder; make its mode 0700");
+        tighten(folder);
+        if let DatabaseUrl::Sqlite(database) = &self.database {
+            for end in ["", "-wal", "-shm"] {
+                let mut file = database.as_os_str().to_owned();
+                file.push(end);
+                tighten(Path::new(&file));
+            }
         }
         let probe = folder.join(format!(".write-{}", std::process::id()));
         let written = made.and_then(|()| std::fs::write(&probe, b"")).and_then(|()| std::fs::remove_file(&probe));
@@ -146,20 +146,22 @@ impl Config {
     }
 }
 
-impl Tls {
-    /// Reads the files and builds the TLS side, with its provider named.
-    pub fn server_config(&self) -> Result<rustls::ServerConfig> {
-        let explain = |file: &Path, what: String| Error::internal(format!("the TLS file {}: {what}", file.display()));
-        let chain = CertificateDer::pem_file_iter(&self.certificate)
-            .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
-        let chain = chain.map_err(|error| explain(&self.certificate, error.to_string()))?;
-        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| explain(&self.key, error.to_string()))?;
-        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = builder.map_err(Error::internal)?.with_no_client_auth().with_single_cert(chain, key);
-        let mut config = config.map_err(|error| explain(&self.certificate, error.to_string()))?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
+/// Takes the rights of group and others from a file or folder that is there. Where that fails (a volume whose group is
+/// Kubernetes' fsGroup), warns.
+fn tighten(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(metadata) = std::fs::metadata(path) else { return };
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 == 0 {
+        return;
+    }
+    let tightened = std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o700));
+    let mode = format!("{mode:04o}");
+    match tightened {
+        Ok(()) => tracing::warn!(path = %path.display(), mode, "its mode was wider than this user's alone: tightened"),
+        Err(error) => {
+            tracing::warn!(path = %path.display(), mode, %error, "others may read it, and its mode can't be changed");
+        }
     }
 }
 

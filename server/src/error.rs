@@ -25,8 +25,8 @@ pub enum Error {
     TooLarge { limit: usize },
     /// A body in another format than JSON.
     WrongMediaType,
-    /// Too many requests; whole seconds until one more is let in.
-    RateLimited { retry_after_seconds: u64 },
+    /// Too many requests; whole seconds until one more is let in, and the limit, where the caller is known.
+    RateLimited { retry_after_seconds: u64, limit: Option<&'static str> },
     /// The document has it, this version does not.
     NotImplemented { detail: &'static str },
     /// Database or keystore does not answer, or the server is full; trying again is safe.
@@ -47,6 +47,10 @@ impl Error {
     /// A broken rule of one field.
     pub fn field(name: &str, rule: impl Into<Cow<'static, str>>) -> Self {
         let rule = rule.into();
+        debug_assert!(
+            rule.starts_with("must ") || rule.starts_with('`'),
+            "`{name}`: a rule says what is required: {rule}"
+        );
         Self::Invalid {
             detail: format!("`{name}`: {rule}.").into(),
             fields: vec![(name.to_owned(), rule.into_owned())],
@@ -96,7 +100,12 @@ impl std::fmt::Display for Error {
             Self::NotFound { what } => write!(f, "No such {what}."),
             Self::TooLarge { limit } => write!(f, "The body is larger than {limit} bytes."),
             Self::WrongMediaType => f.write_str("The body's content type must be application/json."),
-            Self::RateLimited { .. } => f.write_str("Too many requests; wait as long as Retry-After says."),
+            Self::RateLimited { limit: None, .. } => {
+                f.write_str("Too many requests; wait as long as Retry-After says.")
+            }
+            Self::RateLimited { limit: Some(limit), .. } => {
+                write!(f, "Too many requests ({limit}); wait as long as Retry-After says.")
+            }
             Self::Unavailable { .. } => f.write_str("The server can't do this now; try again."),
             Self::Internal { .. } => f.write_str("The server failed; the log has the request id."),
         }

@@ -53,6 +53,8 @@ pub struct Metrics {
     keystore_seconds: Histogram,
     row_macs: Family<Table, Counter>,
     unproven: Family<Action, Counter>,
+    ahead_of_clock: Counter,
+    last_said_ahead: AtomicU64,
     resident: Gauge,
     cpu_seconds: Counter<f64, AtomicU64>,
     descriptors: Gauge,
@@ -90,6 +92,8 @@ impl Metrics {
             keystore_seconds: seconds(),
             row_macs: Family::default(),
             unproven: Family::default(),
+            ahead_of_clock: Counter::default(),
+            last_said_ahead: AtomicU64::default(),
             resident: Gauge::default(),
             cpu_seconds: Counter::default(),
             descriptors: Gauge::default(),
@@ -106,6 +110,11 @@ impl Metrics {
             "From a request's head to its answer, or to its being given up",
             Unit::Seconds,
             metrics.request_seconds.clone(),
+        );
+        registry.register(
+            "audit_events_ahead_of_clock",
+            "Events of chains whose newest event is more than a minute ahead of the clock, which was set back",
+            metrics.ahead_of_clock.clone(),
         );
         registry.register("http_requests_in_work", "Requests that are being answered", metrics.in_work.clone());
         registry.register("commit_units", "Changes and events in one transaction", metrics.commit_units.clone());
@@ -231,6 +240,15 @@ impl Metrics {
     /// A row was not as this server wrote it.
     pub fn row_mac_failure(&self, table: &'static str) {
         self.row_macs.get_or_create(&Table { table }).inc();
+    }
+
+    /// An event of a chain that is ahead of the clock by so much; one line of the log a minute.
+    pub fn ahead_of_clock(&self, chain: uuid::Uuid, by: Duration) {
+        self.ahead_of_clock.inc();
+        let minute = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 60;
+        if self.last_said_ahead.swap(minute, Ordering::Relaxed) != minute {
+            tracing::warn!(organisation = %chain, seconds = by.as_secs(), "an audit chain is ahead of the clock: was it set back?");
+        }
     }
 
     /// A key, token or password was wrong.

@@ -249,6 +249,101 @@ async fn unknown_fields_are_ignored() {
     none(&broken);
 }
 
+/// A HEAD answers as a GET does, without its body.
+#[tokio::test]
+async fn every_get_answers_head() {
+    let mut broken = Vec::new();
+    let mut looked_at = 0;
+    for operation in working().filter(|operation| operation.method == "GET" && has_success(&operation.id)) {
+        let world = World::new().await;
+        let (path, bearer) = (world.path(&operation), world.bearer(&operation));
+        let head = world.organisation.http.send("HEAD", &path, bearer, None).await;
+        let get = world.organisation.http.send("GET", &path, bearer, None).await;
+        let kind = |answer: &keepward_tests::Answer| answer.header("content-type").to_owned();
+        if head.status != get.status || kind(&head) != kind(&get) || !head.text.is_empty() {
+            broken.push(format!("{}: {head:?} {get:?}", operation.id));
+        }
+        let stranger = world.organisation.http.send("HEAD", &path, None, None).await;
+        let expected = if operation.caller == "public" { get.status } else { 401 };
+        if stranger.status != expected || !stranger.text.is_empty() {
+            broken.push(format!("{}: {stranger:?}", operation.id));
+        }
+        looked_at += 1;
+    }
+    assert!(looked_at > 10, "{looked_at}");
+    none(&broken);
+}
+
+/// A field that would limit something, were it known, is named and refused; empty, it limits nothing.
+#[tokio::test]
+async fn fields_that_restrict_are_never_dropped() {
+    let mut broken = Vec::new();
+    let mut looked_at = 0;
+    for operation in working().filter(|operation| has_success(&operation.id)) {
+        let Some(refused) = operation.node["x-refuses"].as_object().cloned() else { continue };
+        let world = World::new().await;
+        for (field, words) in refused {
+            let words: Vec<Value> = words.as_array().unwrap().clone();
+            let empty = [Value::Null, json!(false), json!([]), json!({}), json!(""), json!(0)];
+            let full = [json!(true), json!(["a"]), json!({"a": 1}), json!("other"), json!(1)];
+            let cases = empty.into_iter().chain(words).map(|value| (value, true));
+            for (value, is_accepted) in cases.chain(full.into_iter().map(|value| (value, false))) {
+                let mut body = world.body(&operation).unwrap();
+                body[&field] = value.clone();
+                let answer = world.send(&operation, world.bearer(&operation), Some(&body)).await;
+                let fits = match is_accepted {
+                    true => operation.success().contains(&answer.status),
+                    false => answer.is_problem(400) && answer.json()["fields"][&field].is_string(),
+                };
+                if !fits {
+                    broken.push(format!("{} {field} {value}: {answer:?}", operation.id));
+                }
+                looked_at += 1;
+            }
+        }
+    }
+    assert!(looked_at > 0);
+    none(&broken);
+}
+
+/// Another name of a field works like its own; both, and different, are refused.
+#[tokio::test]
+async fn other_names_of_fields_work() {
+    let mut broken = Vec::new();
+    let mut looked_at = 0;
+    for operation in working().filter(|operation| has_success(&operation.id)) {
+        let Some(aliases) = operation.node["x-aliases"].as_object().cloned() else { continue };
+        let world = World::new().await;
+        for (alias, name) in aliases {
+            let name = name.as_str().unwrap().to_owned();
+            let (one, other) = if name == "type" { ("note", "password") } else { ("0.25", "0.5") };
+            for (own, given, is_accepted) in
+                [(None, one, true), (Some(one), one, true), (Some(other), one, false), (None, "neither one", false)]
+            {
+                let mut body = world.body(&operation).unwrap();
+                body.as_object_mut().unwrap().remove(&name);
+                if let Some(own) = own {
+                    body[&name] = json!(own);
+                }
+                body[&alias] = json!(given);
+                let answer = world.send(&operation, world.bearer(&operation), Some(&body)).await;
+                let shown = answer.json();
+                let shown = shown.get("agent").unwrap_or(&shown)[&name].clone();
+                let fits = match is_accepted {
+                    true => operation.success().contains(&answer.status) && (shown == json!(given)),
+                    false => answer.is_problem(400),
+                };
+                if !fits {
+                    broken.push(format!("{} {alias} {own:?} {given}: {answer:?}", operation.id));
+                }
+                looked_at += 1;
+            }
+        }
+    }
+    assert!(looked_at > 0);
+    none(&broken);
+}
+
 /// `null`, and nothing at all, are the same in an optional field, except in an update, where null clears or is refused.
 #[tokio::test]
 async fn null_is_nothing_where_it_does_not_clear() {

@@ -60,11 +60,47 @@ async fn a_clock_that_jumps_ends_what_expires_and_breaks_no_chain() {
     let newest = events[0].created_at;
     let since = client.audit().events().from(newest.unwrap()).await.unwrap().events;
     assert!(!since.is_empty() && since.iter().all(|event| event.created_at == newest));
+    // Their times are the chain's; what the clock said is beside them.
+    let clock_of = |event: &keepward::types::AuditEvent| event.details.get("clock")?.as_str().map(str::to_owned);
+    let said: keepward::Timestamp = clock_of(&events[0]).unwrap().parse().unwrap();
+    assert!(said < newest.unwrap());
+    assert!(clock_of(events.last().unwrap()).is_none(), "none was said before the clock was set");
+    let lines = server.log().matches("ahead of the clock").count();
+    assert!((1..=2).contains(&lines), "one a minute, which may have ended meanwhile: {lines}");
 
     jump(&clock, "+0");
     assert_eq!(http.send("GET", "/v1/health", None, None).await.json()["status"], "healthy");
     assert_eq!(status(login().await, "day").await, 200);
     assert!(server.stop().success());
     let output = command(&data).args(["audit", "verify"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("ahead of the clock"), "{said}");
+}
+
+/// A clock that jumps ahead and comes back forgets no revocation.
+#[tokio::test]
+async fn a_clock_that_jumps_revives_no_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, clock) = (folder.path().join("data"), folder.path().join("clock"));
+    let settings = [
+        ("LD_PRELOAD", clock_library()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ];
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    jump(&clock, "+0");
+    let server = OwnServer::start(&data, &settings);
+    let organisation = Organisation::on(&server.url).await;
+    let token = organisation.owner_token.clone();
+    assert_eq!(organisation.http.get("/v1/auth/me", &token).await.status, 200);
+    organisation.owner.auth().revoke().await.unwrap();
+    // Each stop removes what has expired.
+    assert!(server.stop().success());
+    jump(&clock, "+3d");
+    assert!(OwnServer::start(&data, &settings).stop().success());
+    jump(&clock, "+0");
+    let server = OwnServer::start(&data, &settings);
+    let http = keepward_tests::Http::new(&server.url);
+    assert_eq!(http.get("/v1/auth/me", &token).await.status, 401);
 }

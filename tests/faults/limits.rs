@@ -91,3 +91,37 @@ async fn failed_logins_wait_longer_each_time_and_lock_out_no_victim() {
     assert!(login("198.51.100.1", PASSWORD).await.is_problem(429), "one guess, while the address is under attack");
     assert_eq!(login("203.0.113.1", PASSWORD).await.status, 200);
 }
+
+/// Twelve workers that start with one key are let in; past the key's own limit the answer says which it is.
+#[tokio::test]
+async fn many_workers_start_with_one_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = OwnServer::start(folder.path(), &[]);
+    let organisation = Organisation::on(&first.url).await;
+    let (_, key) = organisation.agent().await;
+    assert!(first.stop().success());
+    let server = OwnServer::start(folder.path(), &[("KEEPWARD_RATE_LIMIT", "1000/s,2000")]);
+    let http = Http::new(&server.url);
+    let body = json!({"api_key": key.expose()});
+    let exchange = || http.send("POST", "/v1/auth/agent-token", None, Some(&body));
+    let answers = futures_util::future::join_all((0..12).map(|_| exchange())).await;
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let answers = futures_util::future::join_all((0..300).map(|_| exchange())).await;
+    let limited = answers.iter().find(|answer| answer.status == 429).expect("a limit");
+    assert!(limited.is_problem(429) && limited.json()["detail"].as_str().unwrap().contains("100"), "{limited:?}");
+    assert!(answers.iter().all(|answer| [200, 429].contains(&answer.status)));
+}
+
+#[tokio::test]
+async fn health_is_never_limited() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[("KEEPWARD_RATE_LIMIT", "1/s,1")]);
+    let http = Http::new(&server.url);
+    for path in ["/v1/health", "/v1/health/hsm", "/api/v1/health"] {
+        for method in ["GET", "HEAD"].into_iter().cycle().take(20) {
+            assert_eq!(http.send(method, path, None, None).await.status, 200, "{method} {path}");
+        }
+    }
+    // Nor does it use up what others have.
+    assert!(http.get("/v1/auth/me", "wrong").await.is_problem(401));
+}

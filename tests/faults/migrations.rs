@@ -233,3 +233,21 @@ async fn a_migration_that_is_killed_halfway_goes_on() {
     const KNOWN: &str = "SELECT 1 AS one FROM seaql_migrations WHERE version = 'm0002_audit_by_time'";
     assert!(holder.query_one_raw(Statement::from_string(DbBackend::Postgres, KNOWN)).await.unwrap().is_some());
 }
+
+/// Scopes that an earlier version took for labels, though they were meant as limits, are printed.
+#[tokio::test]
+async fn migrate_prints_scopes_that_limit_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = OwnServer::start(folder.path(), &[]);
+    let organisation = keepward_tests::Organisation::on(&server.url).await;
+    let (agent, _) = organisation.agent().await;
+    organisation.owner.api_keys().create("k").scopes(["prod/**".to_owned()]).await.unwrap();
+    assert!(server.stop().success());
+    let database = Database::connect(database_url(folder.path())).await.unwrap();
+    database.execute_unprepared("UPDATE agent SET scopes = '[\"secret:test/**\",\"a/**\",\"label\"]'").await.unwrap();
+    database.close().await.unwrap();
+    let output = command(folder.path()).arg("migrate").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.lines().count() == 1, "{said}");
+    assert!(said.contains(&agent.to_string()) && said.contains("secret:test/**"), "{said}");
+}

@@ -465,6 +465,48 @@ async fn a_quiet_server_forgets_a_primary_that_hangs() {
     }
 }
 
+/// An old primary comes back as a standby behind the same address, and the address moves for new connections only: nothing is
+/// read from what is behind for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_read_from_a_primary_that_became_a_standby() {
+    if !is_postgres() {
+        return; // SQLite has no standby.
+    }
+    let mut scene = Replicated::set().await;
+    let vault = scene.vault;
+    let owner = &scene.organisation.owner;
+    owner.secrets().put(vault, "a", "v").await.unwrap();
+    let (agent, key) = scene.organisation.agent().await;
+    scene.organisation.grant(vault, "a", agent, &[Read]).await;
+    let exchange = serde_json::json!({"api_key": key.expose()});
+    let answer = scene.organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&exchange)).await;
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    let as_agent = builder(&scene.server.url).token(token.as_str()).max_retries(0).timeout(FAILOVER).build().unwrap();
+    assert_eq!(as_agent.secrets().get(vault, "a").await.unwrap().value.expose(), "v");
+    scene.primary.stop("fast");
+    scene.primary.restart_as_standby();
+    // Long enough for whatever would connect to it again.
+    let bound = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < bound && !scene.server.log().contains("the database answers again") {
+        assert!(as_agent.secrets().get(vault, "a").await.is_err(), "a standby answers, and no event can be written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    scene.fail_over();
+    wait_for_health(&scene.server.url, "healthy").await;
+    let bound = Instant::now() + FAILOVER;
+    while scene.organisation.owner.agents().deactivate(agent).await.is_err() {
+        assert!(Instant::now() < bound, "the new primary takes no writes: {}", scene.server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let by_key =
+        async || scene.organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&exchange)).await.status;
+    for _ in 0..20 {
+        let read = as_agent.secrets().get(vault, "a").await.map(drop).unwrap_err();
+        let list = as_agent.secrets().list(vault).await.map(drop).unwrap_err();
+        assert_eq!((read.status(), list.status(), by_key().await), (Some(401), Some(401), 401));
+    }
+}
+
 /// A server that is frozen in the middle of its work, locks and all, keeps another one waiting and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_server_does_not_stop_the_other() {

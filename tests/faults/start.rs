@@ -265,3 +265,33 @@ fn help_explains() {
         assert!(text.contains(word), "{word}: {text}");
     }
 }
+
+/// What was made with wider modes, by hand or by an older tool, is closed; a link to the key is followed.
+#[tokio::test]
+async fn wide_modes_are_tightened() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    assert!(OwnServer::start(&data, &[]).stop().success());
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let database = data.join("keepward.db");
+    std::fs::set_permissions(&data, Permissions::from_mode(0o775)).unwrap();
+    if !is_postgres() {
+        std::fs::set_permissions(&database, Permissions::from_mode(0o664)).unwrap();
+    }
+    let mounted = folder.path().join("mounted");
+    std::fs::rename(data.join("master.key"), &mounted).unwrap();
+    std::fs::set_permissions(&mounted, Permissions::from_mode(0o440)).unwrap();
+    std::os::unix::fs::symlink(&mounted, data.join("master.key")).unwrap();
+    let server = OwnServer::start(&data, &[]);
+    assert!(server.log().contains("tightened"), "{}", server.log());
+    assert_eq!(mode(&data), 0o700);
+    assert!(is_postgres() || mode(&database) == 0o600);
+    // The heads of a stop replace a link, and don't follow it.
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::write(&elsewhere, "mine").unwrap();
+    std::fs::remove_file(data.join("audit-heads.json")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, data.join("audit-heads.json")).unwrap();
+    assert!(server.stop().success());
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "mine");
+    assert!(std::fs::symlink_metadata(data.join("audit-heads.json")).unwrap().is_file());
+}

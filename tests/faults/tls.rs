@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use keepward::Client;
 use keepward_tests::{Cluster, Durability, Organisation, OwnServer, PASSWORD, is_postgres};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use std::time::{Duration, Instant};
 
 /// Our own front: certificate and key from files, and an SDK that trusts the authority it was given, and no other.
 #[tokio::test]
@@ -23,6 +24,53 @@ async fn tls_by_certificate_and_key() {
     assert!(matches!(other.health().get().await, Err(keepward::Error::Connection { .. })));
     std::fs::write(&key, "nonsense").unwrap();
     assert!(OwnServer::try_start(&folder.path().join("data2"), &settings).is_err_and(|said| said.contains("TLS")));
+}
+
+/// SIGHUP reads certificate and key again; a pair that can't be used is logged, and the old one stays. Other signals that end
+/// a process which knows nothing of them do nothing.
+#[tokio::test]
+async fn certificates_are_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = || rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (first, second) = (make(), make());
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let put = |chain: &str, private: &str| {
+        std::fs::write(&certificate, chain).unwrap();
+        std::fs::write(&key, private).unwrap();
+    };
+    put(&first.cert.pem(), &first.signing_key.serialize_pem());
+    let settings = [("KEEPWARD_TLS_CERT", certificate.to_str().unwrap()), ("KEEPWARD_TLS_KEY", key.to_str().unwrap())];
+    let server = OwnServer::start(&folder.path().join("data"), &settings);
+    let url = server.url.replace("127.0.0.1", "localhost");
+    let is_trusted = async |made: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        let client = Client::builder().base_url(&url).root_certificate(made.cert.pem()).max_retries(0).build().unwrap();
+        client.health().get().await.is_ok()
+    };
+    let signal = |name: &str| {
+        let pid = server.pid().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    let logged = async |text: &str, times: usize| {
+        let bound = Instant::now() + Duration::from_secs(20);
+        while server.log().matches(text).count() < times {
+            assert!(Instant::now() < bound, "{}", server.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(is_trusted(&first).await && !is_trusted(&second).await);
+    for name in ["-QUIT", "-USR1", "-USR2"] {
+        signal(name);
+    }
+    // The key of another certificate.
+    put(&second.cert.pem(), &first.signing_key.serialize_pem());
+    signal("-HUP");
+    logged("the old ones stay", 1).await;
+    assert!(is_trusted(&first).await && !is_trusted(&second).await);
+    put(&second.cert.pem(), &second.signing_key.serialize_pem());
+    signal("-HUP");
+    logged("were read again", 1).await;
+    assert!(!is_trusted(&first).await && is_trusted(&second).await);
+    assert!(server.stop().success());
 }
 
 /// PostgreSQL by TLS: every connection that a server opens, to the authority and the name that its address says, and to no
@@ -55,6 +103,11 @@ async fn the_way_to_the_database_is_verified() {
     ] {
         let said = start(&url, &data, &[]).map(drop).unwrap_err();
         assert!(said.contains(reason) && !said.contains("panicked"), "{url}: {said}");
+    }
+    // Each mode that encrypts, by a build that has more than one TLS provider.
+    for mode in ["prefer", "require", "verify-ca"] {
+        let modes = start(&format!("{plain}?sslmode={mode}&sslrootcert={trusted}"), &data, &[]);
+        assert!(modes.map(|server| server.stop().success()).unwrap(), "{mode}");
     }
     let url = format!("{by_name}?sslmode=verify-full&sslrootcert={trusted}");
     let server = start(&url, &data, &[]).unwrap();

@@ -16,16 +16,26 @@ async fn unknown_routes_are_404_and_wrong_methods_405() {
         assert!(answer.is_problem(404), "{path}: {answer:?}");
     }
     for (method, path, allow) in [
-        ("PUT", "/v1/vaults", "GET, POST"),
-        ("TRACE", "/v1/health", "GET"),
-        ("POST", "/v1/agents/me", "GET"),
+        ("PUT", "/v1/vaults", "GET, HEAD, POST"),
+        ("TRACE", "/v1/health", "GET, HEAD"),
+        ("POST", "/v1/agents/me", "GET, HEAD"),
         ("PATCH", "/v1/auth/token", "DELETE, POST"),
     ] {
         let answer = http().send(method, path, None, None).await;
         assert!(answer.is_problem(405) && answer.header("allow") == allow, "{method} {path}: {answer:?}");
     }
-    let head = http().send("HEAD", "/v1/health", None, None).await;
-    assert_eq!((head.status, head.header("allow")), (405, "GET"));
+    let head = http().send("HEAD", "/v1/auth/token", None, None).await;
+    assert_eq!((head.status, head.header("allow"), head.text.as_str()), (405, "DELETE, POST", ""));
+    // Byte by byte: no client hides a body here, and the next answer on the connection begins where it has to.
+    let twice =
+        "HEAD /v1/health HTTP/1.1\r\nHost: a\r\n\r\nHEAD /v1/nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let said = http().exchange(twice, b"");
+    let answers: Vec<&str> = said.split("HTTP/1.1 ").skip(1).collect();
+    assert!(answers.len() == 2 && answers[0].starts_with("200") && answers[1].starts_with("404"), "{said}");
+    assert!(
+        answers.iter().all(|answer| answer.ends_with("\r\n\r\n") && !answer.contains("content-length: 0")),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -33,7 +43,9 @@ async fn preflight_is_204_on_every_path() {
     for path in ["/v1/vaults", "/nothing"] {
         let answer = http().send("OPTIONS", path, None, None).await;
         assert_eq!(answer.status, 204);
-        assert!(answer.header("access-control-allow-headers").contains("X-PAYMENT"));
+        for name in ["X-PAYMENT", "DPoP", "X-Auth-Confirm"] {
+            assert!(answer.header("access-control-allow-headers").contains(name), "{name}");
+        }
         assert!(answer.headers.get("access-control-allow-origin").is_none(), "no wildcard");
     }
     let url = shared().url;
@@ -154,4 +166,18 @@ async fn what_is_answered_before_its_body_can_be_read() {
 async fn the_document_is_served() {
     let answer = http().send("GET", "/v1/openapi.json", None, None).await;
     assert_eq!(answer.json(), serde_json::from_str::<serde_json::Value>(keepward::DOCUMENT).unwrap());
+}
+
+/// Keys and the document are everybody's and change seldom; nothing else may be kept.
+#[tokio::test]
+async fn what_may_be_cached() {
+    for (path, cache) in [
+        ("/v1/auth/jwks", "public, max-age=300"),
+        ("/v1/openapi.json", "public, max-age=300"),
+        ("/v1/health", "no-store"),
+        ("/v1/vaults", "no-store"),
+        ("/v1/auth/jwks/x", "no-store"),
+    ] {
+        assert_eq!(http().send("GET", path, None, None).await.header("cache-control"), cache, "{path}");
+    }
 }

@@ -89,6 +89,14 @@ impl Cluster {
         self.run("pg_ctl", &["-D", &self.data(), "-w", "-t", "60", "promote"]);
     }
 
+    /// Starts one that was stopped as a standby of nobody: it answers reads, and is behind for ever.
+    pub fn restart_as_standby(&mut self) {
+        let signal = Path::new(&self.data()).join("standby.signal");
+        std::fs::write(&signal, "").unwrap();
+        give_to_user(&signal);
+        self.restart();
+    }
+
     /// Where it listens.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)

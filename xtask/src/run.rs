@@ -75,7 +75,8 @@ fn cargo_command(arguments: &[&str], environment: &[(String, String)]) -> Comman
 }
 
 /// The server, and the programs that run, load and judge it.
-pub const SERVED: &[&str] = &["--bin", "keepward-server", "--bin", "stage", "--bin", "load", "--bin", "mirror", "--bin", "reads"];
+pub const SERVED: &[&str] =
+    &["--bin", "keepward-server", "--bin", "stage", "--bin", "load", "--bin", "mirror", "--bin", "reads"];
 
 /// Builds targets of the workspace, the server among them, and answers the server's binary.
 pub fn build(profile: Profile, targets: &[&'static str]) -> Result<PathBuf> {

@@ -7,8 +7,7 @@ use std::process::{Command, Stdio};
 
 /// A run's name, which is that of its stage, and what it leaves out: modules of `tests/all.rs`, or unit tests (`lib`). What
 /// starts a server of its own has nothing to see on two.
-const RUNS: [(&str, &[&str]); 3] =
-    [("sqlite", &[]), ("postgres", &["e2e"]), ("pair", &["lib", "faults", "e2e"])];
+const RUNS: [(&str, &[&str]); 3] = [("sqlite", &[]), ("postgres", &["e2e"]), ("pair", &["lib", "faults", "e2e"])];
 
 /// Runs the tests whose names have one of `words` in them; a first word that names a run asks for that one alone.
 pub fn test(words: &[&str]) -> Result<()> {

@@ -717,7 +717,7 @@ class AsyncPolicies:
     ) -> models.PolicyResponse:
         """Gives a principal permissions on the paths of a vault that a pattern matches.
 
-        For the vault's creator and the organisation's admins and owners; a policy never gives this right. A segment `*` of the pattern matches one segment, `**` any number; any other segment that holds `*` is 400, as is a principal that the organisation doesn't know. Conditions are `ip_allowlist` (addresses and CIDRs) and `time_window` (`after` and `before` as HH:MM, `timezone`, `days`); malformed ones are 400, and a key that is unknown denies.
+        For the vault's creator and the organisation's admins and owners; a policy never gives this right. A segment `*` of the pattern matches one segment, `**` any number; any other segment that holds `*` is 400, as is a principal that the organisation doesn't know. Conditions are `ip_allowlist` (addresses and CIDRs) and `time_window` (`after` and `before` as HH:MM, `timezone`, `days`), at most 4 kB; malformed ones are 400, and a key that is unknown denies.
 
         Args:
             vault_id: Id of the vault.
@@ -820,6 +820,7 @@ class AsyncAgents:
         auth_method: AuthMethod | None = None,
         scopes: Sequence[str] | None = None,
         expires_at: datetime.datetime | None = None,
+        api_key_expires_at: datetime.datetime | None = None,
         intents_api_enabled: bool | None = None,
         tx_to_allowlist: Sequence[str] | None = None,
         tx_max_value_eth: decimal.Decimal | str | None = None,
@@ -838,6 +839,7 @@ class AsyncAgents:
         Args:
             scopes: Ceilings over secret paths, and labels; none by default.
             expires_at: When the agent ends; never by default.
+            api_key_expires_at: When the agent's key, and the tokens made from it, end; never by default. No answer shows it.
             intents_api_enabled: Whether the agent may submit transactions; false by default.
             tx_to_allowlist: Addresses that transactions may go to; any by default.
             tx_max_value_eth: Most that one transaction may move, a decimal amount of the native coin; no limit by default.
@@ -851,7 +853,7 @@ class AsyncAgents:
 
         `POST /v1/agents`
         """
-        answer: models.AgentCreatedResponse = await self._call("agent_register", {"name": name, "description": description, "auth_method": auth_method, "scopes": scopes, "expires_at": expires_at, "intents_api_enabled": intents_api_enabled, "tx_to_allowlist": tx_to_allowlist, "tx_max_value_eth": tx_max_value_eth, "tx_daily_limit_eth": tx_daily_limit_eth, "tx_allowed_chains": tx_allowed_chains, "token_ttl_seconds": token_ttl_seconds, "vault_ids": vault_ids, "client_cert_fingerprint": client_cert_fingerprint, "oidc_issuer": oidc_issuer, "oidc_client_id": oidc_client_id})
+        answer: models.AgentCreatedResponse = await self._call("agent_register", {"name": name, "description": description, "auth_method": auth_method, "scopes": scopes, "expires_at": expires_at, "api_key_expires_at": api_key_expires_at, "intents_api_enabled": intents_api_enabled, "tx_to_allowlist": tx_to_allowlist, "tx_max_value_eth": tx_max_value_eth, "tx_daily_limit_eth": tx_daily_limit_eth, "tx_allowed_chains": tx_allowed_chains, "token_ttl_seconds": token_ttl_seconds, "vault_ids": vault_ids, "client_cert_fingerprint": client_cert_fingerprint, "oidc_issuer": oidc_issuer, "oidc_client_id": oidc_client_id})
         return answer
 
     async def list(
@@ -903,6 +905,7 @@ class AsyncAgents:
         scopes: Sequence[str] | None | Unset = UNSET,
         is_active: bool | None | Unset = UNSET,
         expires_at: datetime.datetime | None | Unset = UNSET,
+        api_key_expires_at: datetime.datetime | None | Unset = UNSET,
         intents_api_enabled: bool | None | Unset = UNSET,
         tx_to_allowlist: Sequence[str] | None | Unset = UNSET,
         tx_max_value_eth: decimal.Decimal | str | None | Unset = UNSET,
@@ -921,7 +924,7 @@ class AsyncAgents:
 
         `PATCH /v1/agents/{agent_id}`
         """
-        answer: models.AgentResponse = await self._call("agent_update", {"agent_id": agent_id, "name": name, "description": description, "scopes": scopes, "is_active": is_active, "expires_at": expires_at, "intents_api_enabled": intents_api_enabled, "tx_to_allowlist": tx_to_allowlist, "tx_max_value_eth": tx_max_value_eth, "tx_daily_limit_eth": tx_daily_limit_eth, "tx_allowed_chains": tx_allowed_chains, "token_ttl_seconds": token_ttl_seconds, "vault_ids": vault_ids})
+        answer: models.AgentResponse = await self._call("agent_update", {"agent_id": agent_id, "name": name, "description": description, "scopes": scopes, "is_active": is_active, "expires_at": expires_at, "api_key_expires_at": api_key_expires_at, "intents_api_enabled": intents_api_enabled, "tx_to_allowlist": tx_to_allowlist, "tx_max_value_eth": tx_max_value_eth, "tx_daily_limit_eth": tx_daily_limit_eth, "tx_allowed_chains": tx_allowed_chains, "token_ttl_seconds": token_ttl_seconds, "vault_ids": vault_ids})
         return answer
 
     async def deactivate(

@@ -492,6 +492,11 @@ pub(super) async fn call(
             if let Some(value) = arguments.optional::<crate::Timestamp>("expires_at")? {
                 call = call.expires_at(value);
             }
+            if let Some(value) = arguments
+                .optional::<crate::Timestamp>("api_key_expires_at")?
+            {
+                call = call.api_key_expires_at(value);
+            }
             if let Some(value) = arguments.optional::<bool>("intents_api_enabled")? {
                 call = call.intents_api_enabled(value);
             }
@@ -595,6 +600,14 @@ pub(super) async fn call(
             }
             if let Some(value) = arguments.optional::<crate::Timestamp>("expires_at")? {
                 call = call.expires_at(value);
+            }
+            if arguments.clears("api_key_expires_at") {
+                call = call.clear_api_key_expires_at();
+            }
+            if let Some(value) = arguments
+                .optional::<crate::Timestamp>("api_key_expires_at")?
+            {
+                call = call.api_key_expires_at(value);
             }
             if arguments.clears("intents_api_enabled") {
                 call = call.clear_intents_api_enabled();

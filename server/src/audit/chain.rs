@@ -1,9 +1,10 @@
 //! Linking events.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 use crate::seal::Keyring;
 use crate::store::entity::{audit_event, audit_head};
-use crate::store::{Event, Journal, insert_statement, join, upsert_statement};
+use crate::store::{Event, Journal, Linked, expect_rows, insert_statement, join, upsert_statement};
 use keepward_api::Timestamp;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -14,6 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use uuid::Uuid;
 
 type Heads = HashMap<Uuid, audit_head::Model>;
@@ -21,13 +23,21 @@ type Heads = HashMap<Uuid, audit_head::Model>;
 /// Links events under the audit sub-key.
 pub struct Chains {
     keyring: Arc<Keyring>,
-    /// Where SQLite has one server: the heads that it committed last, so that they need not be read again. Whoever else
-    /// wrote an event meanwhile (a command on the host) has taken its place in the chain: the insert fails, and the
-    /// transaction is run again without this.
+    /// The heads that this process committed last. On SQLite, which has one server, they need not be read again: if a
+    /// command on the host wrote an event meanwhile, it has taken its place in the chain, the insert fails, and the
+    /// transaction runs again without this. On PostgreSQL they are read, and one that is as it was known needs no check.
     known: Mutex<Heads>,
     /// Heads of the transaction that is not settled yet.
     linked: Mutex<Heads>,
 }
+
+/// How far a chain's newest event may be ahead of the clock before its events say so, in microseconds.
+const MOST_AHEAD: i64 = 60 * 1_000_000;
+/// The detail that says what the clock said.
+pub(super) const CLOCK: &str = "clock";
+
+/// The place of a chain's first event.
+pub(super) const FIRST_SEQUENCE: i64 = 1;
 
 /// Heads that are kept at most.
 const MAX_KNOWN: usize = 10_000;
@@ -48,7 +58,7 @@ impl Journal for Chains {
         transaction: &'a DatabaseTransaction,
         now: Timestamp,
         events: &'a [Event],
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Linked>> + Send + 'a>> {
         Box::pin(self.append(transaction, now, events))
     }
 
@@ -58,9 +68,13 @@ impl Journal for Chains {
             events.iter().map(|event| Some((event.chain, known.get(&event.chain)?.clone()))).collect();
         drop(known);
         let (rows, heads) = self.extend(heads?, now, events);
-        let script = statements(DbBackend::Sqlite, &rows, &heads).into_iter().reduce(join);
+        let script = script(&rows, &heads);
         *locked(&self.linked) = heads;
         script
+    }
+
+    fn undo(&self) {
+        locked(&self.linked).clear();
     }
 
     fn settle(&self, committed: bool) {
@@ -79,16 +93,26 @@ impl Journal for Chains {
 const CHUNK: usize = 32;
 
 impl Chains {
-    async fn append(&self, transaction: &DatabaseTransaction, now: Timestamp, events: &[Event]) -> Result<()> {
-        let heads = self.heads(transaction, events).await?;
+    async fn append(&self, transaction: &DatabaseTransaction, now: Timestamp, events: &[Event]) -> Result<Linked> {
+        let chains: BTreeSet<Uuid> = events.iter().map(|event| event.chain).collect();
+        let mut heads = Heads::new();
+        let mut broken = BTreeSet::new();
+        for (chain, head) in self.heads(transaction, chains).await? {
+            match head {
+                Ok(Some(head)) => drop(heads.insert(chain, head)),
+                Ok(None) => {}
+                Err(NotNewest) => drop(broken.insert(chain)),
+            }
+        }
+        if !broken.is_empty() {
+            return Ok(Linked::Broken(broken));
+        }
         let (rows, heads) = self.extend(heads, now, events);
-        for statement in statements(transaction.get_database_backend(), &rows, &heads) {
-            transaction.execute_raw(statement).await?;
+        for (statement, count) in statements(transaction.get_database_backend(), &rows, &heads) {
+            expect_rows(transaction.execute_raw(statement).await?.rows_affected(), count as u64)?;
         }
-        if transaction.get_database_backend() == DbBackend::Sqlite {
-            *locked(&self.linked) = heads;
-        }
-        Ok(())
+        *locked(&self.linked) = heads;
+        Ok(Linked::All)
     }
 
     /// The rows of events after these heads, and the heads after them.
@@ -102,31 +126,84 @@ impl Chains {
         (rows, heads)
     }
 
-    /// The heads of the events' chains. On PostgreSQL they are locked in the order of their ids, once a transaction, so
-    /// that chains never deadlock.
-    async fn heads(&self, transaction: &DatabaseTransaction, events: &[Event]) -> Result<Heads> {
-        let chains: BTreeSet<Uuid> = events.iter().map(|event| event.chain).collect();
-        let mut heads = Heads::new();
-        let mut select = audit_head::Entity::find().order_by_asc(audit_head::Column::OrgId);
-        if transaction.get_database_backend() == DbBackend::Postgres {
-            select = select.lock_exclusive();
-        } else {
+    /// The heads of chains. On PostgreSQL they are locked in the order of their ids, once a transaction, so that chains never
+    /// deadlock. One that this process does not know is checked against the chain.
+    async fn heads(
+        &self,
+        transaction: &DatabaseTransaction,
+        chains: BTreeSet<Uuid>,
+    ) -> Result<Vec<(Uuid, std::result::Result<Option<audit_head::Model>, NotNewest>)>> {
+        let is_postgres = transaction.get_database_backend() == DbBackend::Postgres;
+        let known: Heads = {
             let known = locked(&self.known);
-            heads.extend(chains.iter().filter_map(|chain| Some((*chain, known.get(chain)?.clone()))));
-        }
-        let unknown: Vec<Uuid> = chains.into_iter().filter(|chain| !heads.contains_key(chain)).collect();
-        if !unknown.is_empty() {
-            let found = select.filter(audit_head::Column::OrgId.is_in(unknown)).all(transaction).await?;
-            heads.extend(found.into_iter().map(|head| (head.org_id, head)));
+            chains.iter().filter_map(|chain| Some((*chain, known.get(chain)?.clone()))).collect()
+        };
+        let unread: Vec<Uuid> =
+            chains.iter().filter(|chain| is_postgres || !known.contains_key(chain)).copied().collect();
+        let (mut read, unreadable) = read_heads_apart(transaction, unread).await?;
+        let mut heads = Vec::with_capacity(chains.len());
+        for chain in chains {
+            if unreadable.contains(&chain) {
+                heads.push((chain, Err(NotNewest::told(chain))));
+                continue;
+            }
+            let known = known.get(&chain);
+            let head = match read.remove(&chain) {
+                Some(read) => Some(read),
+                None if is_postgres => None,
+                None => known.cloned(),
+            };
+            let head = if head.is_some() && head.as_ref() == known {
+                Ok(head)
+            } else {
+                self.checked(transaction, chain, head).await?
+            };
+            heads.push((chain, head));
         }
         Ok(heads)
     }
 
+    /// A head that is the chain's newest event, column by column, under a good MAC.
+    async fn checked(
+        &self,
+        transaction: &DatabaseTransaction,
+        chain: Uuid,
+        head: Option<audit_head::Model>,
+    ) -> Result<std::result::Result<Option<audit_head::Model>, NotNewest>> {
+        let newest = audit_event::Entity::find().filter(audit_event::Column::OrgId.eq(chain));
+        let newest = newest.order_by_desc(audit_event::Column::Sequence).limit(2).all(transaction).await;
+        let newest = match newest.map_err(Error::from) {
+            // A column that holds another type than was written: the organisation's own trouble, and nobody else's.
+            Err(Error::Internal { .. }) => return Ok(Err(NotNewest::told(chain))),
+            newest => newest?,
+        };
+        let head = match (head, newest.is_empty()) {
+            // Another server may have begun the chain since.
+            (None, false) => read_heads(transaction, vec![chain]).await?.remove(&chain),
+            (head, _) => head,
+        };
+        let mut newest = newest.iter();
+        let (last, before) = (newest.next(), newest.next());
+        let is_vouched = last.is_none_or(|last| self.vouches(before.map(|before| before.mac.as_slice()), last));
+        if head == last.map(head_of) && is_vouched {
+            return Ok(Ok(head));
+        }
+        Ok(Err(NotNewest::told(chain)))
+    }
+
     fn next(&self, head: Option<&audit_head::Model>, now: Timestamp, event: &Event) -> audit_event::Model {
         let created_at = now.microseconds().max(head.map_or(0, |head| head.created_at));
+        let mut details = event.details.clone();
+        if created_at - now.microseconds() > MOST_AHEAD {
+            // The chain was ahead of the clock when it jumped: the event says what the clock says.
+            details.insert(CLOCK.to_owned(), now.to_string().into());
+            METRICS
+                .ahead_of_clock(event.chain, Duration::from_micros((created_at - now.microseconds()).unsigned_abs()));
+        }
         let mut row = audit_event::Model {
             org_id: event.chain,
-            sequence: head.map_or(1, |head| head.sequence + 1),
+            // The last number that there is would be taken twice, and refused.
+            sequence: head.map_or(FIRST_SEQUENCE, |head| head.sequence.saturating_add(1)),
             id: crate::ids::new::<Uuid>(),
             action: event.action.to_owned(),
             actor_type: event.actor.kind().to_owned(),
@@ -134,7 +211,7 @@ impl Chains {
             resource_type: event.resource.map(|(kind, _)| kind.to_owned()),
             resource_id: event.resource.map(|(_, id)| id),
             outcome: event.outcome.word().to_owned(),
-            details: serde_json::Value::Object(event.details.clone()).to_string(),
+            details: serde_json::Value::Object(details).to_string(),
             ip_address: event.address.map(|address| address.to_string()),
             created_at,
             prev_event_id: head.map(|head| head.event_id),
@@ -152,23 +229,82 @@ impl Chains {
     }
 }
 
-/// What writes events and heads; SQLite takes the last events and the last heads as one.
-fn statements(backend: DbBackend, rows: &[audit_event::Model], heads: &Heads) -> Vec<Statement> {
+/// A chain whose head is not its newest event.
+struct NotNewest;
+
+impl NotNewest {
+    /// Says so in the log.
+    fn told(chain: Uuid) -> Self {
+        tracing::error!(
+            organisation = %chain,
+            "the head of an audit chain is not its newest event: nothing is added to it; see `audit verify`"
+        );
+        Self
+    }
+}
+
+/// The same as [`read_heads`], and the chains whose heads can't be read, since a column holds another type than was written.
+async fn read_heads_apart(transaction: &DatabaseTransaction, chains: Vec<Uuid>) -> Result<(Heads, BTreeSet<Uuid>)> {
+    let mut unreadable = BTreeSet::new();
+    if chains.is_empty() {
+        return Ok((Heads::new(), unreadable));
+    }
+    match read_heads(transaction, chains.clone()).await {
+        Err(Error::Internal { .. }) => {}
+        read => return read.map(|heads| (heads, unreadable)),
+    }
+    let mut heads = Heads::new();
+    for chain in chains {
+        match read_heads(transaction, vec![chain]).await {
+            Err(Error::Internal { .. }) => drop(unreadable.insert(chain)),
+            read => heads.extend(read?),
+        }
+    }
+    Ok((heads, unreadable))
+}
+
+/// Heads as they are in the table; locked, on PostgreSQL.
+async fn read_heads(transaction: &DatabaseTransaction, chains: Vec<Uuid>) -> Result<Heads> {
+    let mut select = audit_head::Entity::find().order_by_asc(audit_head::Column::OrgId);
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        select = select.lock_exclusive();
+    }
+    let found = select.filter(audit_head::Column::OrgId.is_in(chains)).all(transaction).await?;
+    Ok(found.into_iter().map(|head| (head.org_id, head)).collect())
+}
+
+/// What writes events and heads, each with the number of its rows; SQLite takes the last events and the last heads as one.
+fn statements(backend: DbBackend, rows: &[audit_event::Model], heads: &Heads) -> Vec<(Statement, usize)> {
     let heads: Vec<audit_head::Model> = heads.values().cloned().collect();
-    let mut statements: Vec<_> = rows.chunks(CHUNK).map(|rows| insert_statement(backend, rows)).collect();
+    let mut statements: Vec<_> = rows.chunks(CHUNK).map(|rows| (insert_statement(backend, rows), rows.len())).collect();
     let mut heads = heads.as_slice();
     if backend == DbBackend::Sqlite
-        && let Some(events) = statements.pop()
+        && let Some((events, count)) = statements.pop()
     {
         let (rest, last) = heads.split_at(heads.len().saturating_sub(CHUNK));
-        statements.push(join(events, upsert_statement(backend, last)));
+        statements.push((join(events, upsert_statement(backend, last)), count + last.len()));
         heads = rest;
     }
-    statements.extend(heads.chunks(CHUNK).map(|heads| upsert_statement(backend, heads)));
+    statements.extend(heads.chunks(CHUNK).map(|heads| (upsert_statement(backend, heads), heads.len())));
     statements
 }
 
-fn head_of(row: &audit_event::Model) -> audit_head::Model {
+/// The same for SQLite as one statement, which fails where another number of rows was written.
+fn script(rows: &[audit_event::Model], heads: &Heads) -> Option<Statement> {
+    let backend = DbBackend::Sqlite;
+    let heads: Vec<audit_head::Model> = heads.values().cloned().collect();
+    let events = rows.chunks(CHUNK).map(|rows| expecting(insert_statement(backend, rows), rows.len()));
+    let heads = heads.chunks(CHUNK).map(|heads| expecting(upsert_statement(backend, heads), heads.len()));
+    events.chain(heads).reduce(join)
+}
+
+/// With a statement behind it that answers no row, and overflows if the one before wrote another number of rows.
+fn expecting(mut statement: Statement, rows: usize) -> Statement {
+    statement.sql.push_str(&format!("; SELECT abs(-9223372036854775808) WHERE changes() <> {rows}"));
+    statement
+}
+
+pub(super) fn head_of(row: &audit_event::Model) -> audit_head::Model {
     audit_head::Model {
         org_id: row.org_id,
         sequence: row.sequence,

@@ -3,12 +3,13 @@
 use super::chain::wire;
 use crate::error::{Error, Result};
 use crate::seal::{Keyring, SigningPurpose};
+use crate::store::SERVER_CHAIN;
 use crate::store::entity::audit_head;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use keepward_api::Timestamp;
-use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, QueryOrder, Statement};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -36,7 +37,7 @@ pub struct Head {
 
 const FORMAT: &str = "keepward-audit-heads/v1";
 
-pub(super) fn head_of(row: &audit_head::Model) -> Head {
+fn head_of(row: &audit_head::Model) -> Head {
     Head {
         chain: row.org_id,
         sequence: row.sequence,
@@ -50,9 +51,36 @@ fn message(signed_at: Timestamp, heads: &[Head]) -> Result<Vec<u8>> {
     serde_json::to_vec(&(FORMAT, signed_at, heads)).map_err(Error::internal)
 }
 
-/// Signs the heads as they are now.
-pub async fn sign(connection: &impl ConnectionTrait, keyring: &Keyring) -> Result<SignedHeads> {
-    let rows = audit_head::Entity::find().order_by_asc(audit_head::Column::OrgId).all(connection).await?;
+/// Heads that are not their chain's newest event, column by column, and organisations without one.
+const FALSE_HEADS: &str = "SELECT h.org_id AS chain FROM audit_head h \
+    LEFT JOIN audit_event e ON e.org_id = h.org_id AND e.sequence = h.sequence \
+    WHERE e.id IS NULL OR e.id <> h.event_id OR e.integrity_hash <> h.integrity_hash OR e.mac <> h.mac \
+    OR e.created_at <> h.created_at \
+    OR EXISTS (SELECT 1 FROM audit_event n WHERE n.org_id = h.org_id AND n.sequence > h.sequence) \
+    UNION ALL SELECT o.id AS chain FROM organisation o LEFT JOIN audit_head h ON h.org_id = o.id WHERE h.org_id IS NULL";
+/// Whether the server's own chain has events, and no head.
+const HEADLESS: &str = "SELECT 1 AS one FROM audit_event WHERE org_id = $1 \
+    AND NOT EXISTS (SELECT 1 FROM audit_head WHERE org_id = $1) LIMIT 1";
+
+/// Signs the heads as a snapshot has them. Fails if one is not its chain's newest event: signed, it would vouch for a chain
+/// that was cut off.
+pub async fn sign(snapshot: &DatabaseTransaction, keyring: &Keyring) -> Result<SignedHeads> {
+    let ask = Statement::from_string(snapshot.get_database_backend(), FALSE_HEADS);
+    let chains: std::result::Result<Vec<Uuid>, _> =
+        snapshot.query_all_raw(ask).await?.iter().map(|row| row.try_get("", "chain")).collect();
+    let mut chains: Vec<String> = chains?.iter().map(Uuid::to_string).collect();
+    let headless = Statement::from_sql_and_values(snapshot.get_database_backend(), HEADLESS, [SERVER_CHAIN.into()]);
+    if snapshot.query_one_raw(headless).await?.is_some() {
+        chains.push("the server's own".to_owned());
+    }
+    if !chains.is_empty() {
+        return Err(Error::invalid(format!(
+            "the heads of the audit chains of these organisations are not their newest events, so nothing is signed (see \
+             `audit verify`): {}",
+            chains.join(", ")
+        )));
+    }
+    let rows = audit_head::Entity::find().order_by_asc(audit_head::Column::OrgId).all(snapshot).await?;
     let heads: Vec<Head> = rows.iter().map(head_of).collect();
     let signed_at = Timestamp::now();
     let (key, signature) = keyring.sign(SigningPurpose::AuditHead, message(signed_at, &heads)?).await?;

@@ -1,6 +1,6 @@
 //! Reading the trail.
 
-use super::chain::wire;
+use super::chain::{FIRST_SEQUENCE, wire};
 use crate::error::Result;
 use crate::store::entity::audit_event::{Column, Entity, Model};
 use keepward_api::{EventId, OrgId, Timestamp, types};
@@ -46,7 +46,8 @@ pub async fn events(connection: &impl ConnectionTrait, org: OrgId, filter: &Filt
             _ => Column::Action.ne(action).not(),
         });
     }
-    let (mut first, mut last) = (1, i64::MAX);
+    // A chain begins at 1: anything before that was put there by a writer of the database.
+    let (mut first, mut last) = (FIRST_SEQUENCE, i64::MAX);
     if let Some(from) = filter.from {
         first = first_since(connection, org, from.microseconds()).await?;
         query = query.filter(Column::CreatedAt.gte(from.microseconds()));
@@ -56,9 +57,7 @@ pub async fn events(connection: &impl ConnectionTrait, org: OrgId, filter: &Filt
         query = query.filter(Column::CreatedAt.lte(to.microseconds()));
     }
     // As one range: SQLite would rather search two ends than an index that has what else is asked for.
-    if filter.from.is_some() || filter.to.is_some() {
-        query = query.filter(Column::Sequence.between(first, last));
-    }
+    query = query.filter(Column::Sequence.between(first, last));
     let rows = query.order_by_desc(Column::Sequence).limit(filter.limit).offset(filter.offset).all(connection).await?;
     Ok(rows.into_iter().map(|row| convert(org, row)).collect())
 }
@@ -72,7 +71,7 @@ async fn first_since(connection: &impl ConnectionTrait, org: OrgId, time: i64) -
         return Ok(i64::MAX);
     }
     // Every event before `low` is older; none from `high` on is.
-    let (mut low, mut high) = (1, newest);
+    let (mut low, mut high) = (FIRST_SEQUENCE, newest);
     while low < high {
         let middle = low + (high - low) / 2;
         let next = of_chain(org).filter(Column::Sequence.gte(middle)).order_by_asc(Column::Sequence);

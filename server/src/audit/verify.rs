@@ -1,11 +1,12 @@
 //! Walking the chains from their first event to their head, offline.
 
-use super::chain::{Chains, integrity_hash};
-use super::head::{Head, SignedHeads, head_of, is_ours};
+use super::chain::{CLOCK, Chains, FIRST_SEQUENCE, integrity_hash};
+use super::head::{Head, SignedHeads, is_ours};
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{audit_event, audit_head};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -13,18 +14,37 @@ use uuid::Uuid;
 /// Events read at once.
 const PAGE: u64 = 5_000;
 
+/// Breaks that are kept of one chain; the others are counted.
+const MAX_BREAKS: usize = 1_000;
+
 /// What a walk found.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Report {
+    /// The organisation; nil is the server's own chain.
     pub chain: Uuid,
-    /// Events that were good, from the first on.
-    pub events: i64,
-    /// The first thing that is not as it was written.
-    pub broken: Option<Broken>,
+    /// Events in the table.
+    pub events: u64,
+    /// Everything that is not as it was written, in the order of the chain, up to a thousand.
+    pub breaks: Vec<Broken>,
+    /// Breaks beyond those.
+    pub more_breaks: u64,
+    /// Events that were written while the chain was ahead of the clock, from the first place to the last. Their times are not
+    /// those of the clock, which their details hold.
+    pub ahead_of_clock: Option<(i64, i64)>,
+}
+
+impl Report {
+    fn add(&mut self, broken: Broken) {
+        if self.breaks.len() < MAX_BREAKS {
+            self.breaks.push(broken);
+        } else {
+            self.more_breaks += 1;
+        }
+    }
 }
 
 /// Where a chain breaks, and how.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Broken {
     pub sequence: i64,
     /// The event's id, if there is an event at that place.
@@ -69,30 +89,45 @@ async fn walk(
     head: Option<&audit_head::Model>,
     kept: Option<&Head>,
 ) -> Result<Report> {
-    let mut last: Option<audit_event::Model> = None;
-    let mut report = Report { chain, events: 0, broken: None };
+    let mut report = Report { chain, events: 0, breaks: Vec::new(), more_breaks: 0, ahead_of_clock: None };
+    // The event that the next one has to follow, and the last row that was read, whatever its place.
+    let (mut last, mut read): (Option<audit_event::Model>, Option<i64>) = (None, None);
     loop {
-        let page = audit_event::Entity::find()
-            .filter(audit_event::Column::OrgId.eq(chain))
-            .filter(audit_event::Column::Sequence.gt(last.as_ref().map_or(i64::MIN, |last| last.sequence)))
-            .order_by_asc(audit_event::Column::Sequence)
-            .limit(PAGE)
-            .all(connection)
-            .await?;
+        let rows = audit_event::Entity::find().filter(audit_event::Column::OrgId.eq(chain));
+        // Without a bound for the first page: an event may stand at the least number that there is.
+        let rows = match read {
+            Some(read) => rows.filter(audit_event::Column::Sequence.gt(read)),
+            None => rows,
+        };
+        let page = rows.order_by_asc(audit_event::Column::Sequence).limit(PAGE).all(connection).await?;
         if page.is_empty() {
             break;
         }
         for event in page {
-            if let Some(what) = fault(chains, last.as_ref(), &event, kept) {
-                report.broken = Some(Broken { sequence: event.sequence, event: Some(event.id), what });
-                return Ok(report);
+            (report.events, read) = (report.events + 1, Some(event.sequence));
+            if event.details.contains(CLOCK) && says_clock(&event) {
+                let first = report.ahead_of_clock.map_or(event.sequence, |(first, _)| first);
+                report.ahead_of_clock = Some((first, event.sequence));
             }
-            report.events = event.sequence;
-            last = Some(event);
+            let what = fault(chains, last.as_ref(), &event, kept);
+            if let Some(what) = what {
+                report.add(Broken { sequence: event.sequence, event: Some(event.id), what });
+            }
+            // What stands before the first place is in nobody's way.
+            if event.sequence >= FIRST_SEQUENCE {
+                last = Some(event);
+            }
         }
     }
-    report.broken = end(last.as_ref(), head, kept);
+    if let Some(broken) = end(last.as_ref(), head, kept) {
+        report.add(broken);
+    }
     Ok(report)
+}
+
+fn says_clock(event: &audit_event::Model) -> bool {
+    let details = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&event.details);
+    details.is_ok_and(|details| details.contains_key(CLOCK))
 }
 
 /// What is wrong with an event after the one before it.
@@ -102,7 +137,10 @@ fn fault(
     event: &audit_event::Model,
     kept: Option<&Head>,
 ) -> Option<&'static str> {
-    if event.sequence != previous.map_or(1, |previous| previous.sequence + 1) {
+    if event.sequence < FIRST_SEQUENCE {
+        return Some("a chain begins at 1: it was added before the first event");
+    }
+    if Some(event.sequence) != previous.map_or(Some(FIRST_SEQUENCE), |previous| previous.sequence.checked_add(1)) {
         return Some("events before this one were removed");
     }
     if event.prev_event_id != previous.map(|previous| previous.id) {
@@ -133,14 +171,18 @@ fn is_head(head: &Head, event: &audit_event::Model) -> bool {
 fn end(last: Option<&audit_event::Model>, head: Option<&audit_head::Model>, kept: Option<&Head>) -> Option<Broken> {
     let reached = last.map_or(0, |event| event.sequence);
     let broken = |sequence, what| Some(Broken { sequence, event: None, what });
-    match (head, last) {
-        (None, None) => {}
-        (Some(head), Some(last)) if is_head(&head_of(head), last) => {}
-        _ => return broken(reached + 1, "the chain does not end at its head: events at its end were removed"),
+    if head != last.map(super::chain::head_of).as_ref() {
+        let what = match (head, last) {
+            (Some(head), Some(last)) if head.sequence == last.sequence => {
+                "its head is not what its last event says: it was edited"
+            }
+            _ => "the chain does not end at its head: events at its end were removed",
+        };
+        return broken(reached.saturating_add(1), what);
     }
     match kept {
         Some(kept) if kept.sequence > reached => {
-            broken(reached + 1, "the chain is shorter than the kept head: its end was removed")
+            broken(reached.saturating_add(1), "the chain is shorter than the kept head: its end was removed")
         }
         _ => None,
     }

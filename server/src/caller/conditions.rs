@@ -1,6 +1,6 @@
 //! Conditions of a policy: what must hold with the request besides the path.
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use keepward_api::Timestamp;
@@ -25,6 +25,20 @@ struct TimeWindow {
 }
 
 impl Conditions {
+    /// Reads conditions that a request states; besides what [`Self::parse`] refuses, a list that admits no address and a window
+    /// that opens and closes at once, neither of which can be meant. Stored ones keep their meaning.
+    pub fn parse_new(conditions: &Map<String, Value>) -> Result<Self, String> {
+        let parsed = Self::parse(conditions)?;
+        if parsed.ip_allowlist.as_ref().is_some_and(Vec::is_empty) {
+            return Err("`ip_allowlist` must hold at least one address or CIDR".to_owned());
+        }
+        let says_times = conditions.get("time_window").is_some_and(|window| window["after"].is_string());
+        if says_times && parsed.time_window.as_ref().is_some_and(|window| window.after == window.before) {
+            return Err("`after` and `before` must differ".to_owned());
+        }
+        Ok(parsed)
+    }
+
     /// Reads conditions; an error says which member is malformed and what would be right.
     pub fn parse(conditions: &Map<String, Value>) -> Result<Self, String> {
         let mut parsed = Self::default();
@@ -56,38 +70,43 @@ impl Conditions {
 }
 
 fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
-    let rule = || "`ip_allowlist` is a list of addresses and CIDRs such as 10.0.0.0/8".to_owned();
+    let rule = || "`ip_allowlist` must be a list of addresses and CIDRs such as 10.0.0.0/8".to_owned();
     let items = value.as_array().filter(|items| items.len() <= 1000).ok_or_else(rule)?;
     items.iter().map(|item| item.as_str().and_then(parse_network).ok_or_else(rule)).collect()
 }
 
-/// An address, or a network with its prefix length.
+/// An address, or a network with its prefix length. Addresses are compared as IPv4 where they are IPv4-mapped (RFC 4291,
+/// 2.5.5.2), so a mapped network is the IPv4 network that it maps; one of fewer than 96 bits holds others besides, and is
+/// refused.
 pub fn parse_network(text: &str) -> Option<IpNet> {
-    text.parse::<IpNet>()
-        .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical())))
+    if let Ok(network) = text.parse::<IpNet>() {
+        let IpNet::V6(mapped) = network else { return Some(network) };
+        let Some(address) = mapped.addr().to_ipv4_mapped() else { return Some(network) };
+        return Ipv4Net::new(address, mapped.prefix_len().checked_sub(96)?).ok().map(IpNet::V4);
+    }
+    text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()))
 }
 
 impl TimeWindow {
     fn parse(value: &Value) -> Result<Self, String> {
         let object =
-            value.as_object().ok_or("`time_window` is an object of `after`, `before`, `timezone` and `days`")?;
+            value.as_object().ok_or("`time_window` must be an object of `after`, `before`, `timezone` and `days`")?;
         for key in object.keys() {
             if !["after", "before", "timezone", "days"].contains(&key.as_str()) {
-                return Err(format!("`time_window` has no `{}`", key.chars().take(40).collect::<String>()));
+                return Err(format!("`time_window` must not have `{}`", key.chars().take(40).collect::<String>()));
             }
         }
         let time = |name: &str| match object.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => {
-                value.as_str().and_then(clock).map(Some).ok_or_else(|| format!("`{name}` is a time such as 09:30"))
+                value.as_str().and_then(clock).map(Some).ok_or_else(|| format!("`{name}` must be a time such as 09:30"))
             }
         };
         let zone = match object.get("timezone") {
             None | Some(Value::Null) => TimeZone::UTC,
             Some(value) => {
                 let zone = value.as_str().filter(|name| name.len() <= 64).and_then(|name| TimeZone::get(name).ok());
-                zone.ok_or("`timezone` is an IANA name such as Europe/Berlin")?
+                zone.ok_or("`timezone` must be an IANA name such as Europe/Berlin")?
             }
         };
         let days = match object.get("days") {
@@ -95,7 +114,8 @@ impl TimeWindow {
             Some(value) => {
                 let days = value.as_array().map(|days| days.iter().map(|day| day.as_str().and_then(weekday)).collect());
                 let days: Option<Vec<_>> = days.flatten();
-                days.filter(|days| !days.is_empty()).ok_or("`days` is a list of mon, tue, wed, thu, fri, sat, sun")?
+                days.filter(|days| !days.is_empty())
+                    .ok_or("`days` must be a list of mon, tue, wed, thu, fri, sat, sun")?
             }
         };
         // A window that is not said is no window: what was meant as a limit would be none.
@@ -103,7 +123,7 @@ impl TimeWindow {
             (Some(after), Some(before)) => (after, before),
             (None, None) if !days.is_empty() => (Time::midnight(), Time::midnight()),
             _ => {
-                return Err("`time_window` has `after` and `before`, or `days`, or all of them".to_owned());
+                return Err("`time_window` must have `after` and `before`, or `days`, or all of them".to_owned());
             }
         };
         Ok(Self { after, before, zone, days })
@@ -181,6 +201,21 @@ mod tests {
     }
 
     #[test]
+    fn new_conditions_that_can_not_be_meant() {
+        for bad in [
+            json!({"ip_allowlist": []}),
+            json!({"time_window": {"after": "09:00", "before": "09:00"}}),
+            json!({"time_window": {"after": "00:00", "before": "00:00", "days": ["mon"]}}),
+        ] {
+            assert!(Conditions::parse_new(bad.as_object().unwrap()).is_err(), "{bad}");
+            assert!(conditions(bad).is_ok(), "a stored one keeps its meaning");
+        }
+        for good in [json!({}), json!({"time_window": {"days": ["mon"]}}), json!({"ip_allowlist": ["10.0.0.1"]})] {
+            assert!(Conditions::parse_new(good.as_object().unwrap()).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
     fn unknown_conditions_deny() {
         assert!(!conditions(json!({"moon": "full"})).unwrap().hold(Timestamp::now(), HERE));
         assert!(!Conditions::stored("not json").hold(Timestamp::now(), HERE));
@@ -194,7 +229,15 @@ mod tests {
         assert!(allow(json!(["10.0.0.0/8"])).hold(now, HERE));
         assert!(allow(json!(["10.1.2.3"])).hold(now, "::ffff:10.1.2.3".parse().unwrap()));
         assert!(!allow(json!(["10.1.2.4", "2001:db8::/32"])).hold(now, HERE));
-        assert!(!allow(json!([])).hold(now, HERE));
+        assert!(!allow(json!([])).hold(now, HERE), "as a stored one: it admits nobody");
+        for mapped in ["::ffff:10.0.0.0/104", "::ffff:10.1.2.3", "::ffff:10.1.2.3/128", "::ffff:0:0/96"] {
+            assert!(allow(json!([mapped])).hold(now, HERE), "{mapped}");
+        }
+        assert!(!allow(json!(["::ffff:11.0.0.0/104"])).hold(now, HERE));
+        for shorter in ["::ffff:10.0.0.0/95", "::ffff:0:0/0"] {
+            assert!(conditions(json!({"ip_allowlist": [shorter]})).is_err(), "{shorter}");
+        }
+        assert!(allow(json!(["::/0", "0.0.0.0/0"])).hold(now, HERE));
     }
 
     #[test]

@@ -232,7 +232,7 @@ pub mod lookup {
 
     /// Whether a path can begin with it.
     fn can_begin(prefix: &str) -> bool {
-        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/');
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/');
         prefix.len() <= PATH_LENGTH && prefix.bytes().all(fits)
     }
 

@@ -13,8 +13,10 @@ pub struct Rate {
     pub burst: f64,
 }
 
-/// Public authentication, and exchange of one key: 5 at once, then 1 a second.
+/// Public authentication, and exchanges that prove no key: 5 at once, then 1 a second.
 const AUTHENTICATION: Rate = Rate { per_second: 1.0, burst: 5.0 };
+/// Exchanges of one known key: many workers of one agent start at once, and no client repeats a 429.
+const EXCHANGE: Rate = Rate { per_second: 10.0, burst: 100.0 };
 
 /// Whom a bucket is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,7 +81,7 @@ impl Limits {
 
     /// One exchange of a key that is known, so that a fleet behind one address works.
     pub fn charge_key_exchange(&self, principal: Uuid) -> Result<(), Wait> {
-        self.take(Key::Exchange(principal), AUTHENTICATION, 1.0)
+        self.take(Key::Exchange(principal), EXCHANGE, 1.0)
     }
 }
 

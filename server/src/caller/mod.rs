@@ -28,8 +28,8 @@ pub use limits::{Limits, Rate, Wait, network};
 pub use logins::Logins;
 pub use password::{Passwords, check_rule};
 pub use principal::{
-    AgentCaller, AnyCaller, CallerKind, FromLive, OkOrCreated, OperatorCaller, Role, Session, UserCaller, Visible,
-    Visitor,
+    AgentCaller, AnyCaller, CallerKind, FromLive, OkOrCreated, OperatorCaller, PersonalKey, Role, Session, UserCaller,
+    Visible, Visitor,
 };
-pub use rows::load;
+pub use rows::{load, loose_scopes};
 pub use tokens::{AGENT_TOKEN_SECONDS, Claims, IssuedToken, Tokens, USER_TOKEN_SECONDS};

@@ -25,7 +25,7 @@ const PASSES: u32 = 2;
 /// Whether a password may be chosen: at least 12 characters with upper case, lower case, digit and special character, no
 /// character three times in a row, no run of three ascending or descending ones.
 pub fn check_rule(password: &str) -> Result<()> {
-    let rule = "has at least 12 characters and at most 1,024 bytes, with upper case, lower case, digit and special character, no character three times in a row and no run like abc or 321";
+    let rule = "must have at least 12 characters and at most 1,024 bytes, with upper case, lower case, digit and special character, no character three times in a row and no run like abc or 321";
     let characters: Vec<char> = password.chars().collect();
     let has = |kind: fn(&char) -> bool| characters.iter().any(kind);
     let run = |window: &[char]| match window {
@@ -86,12 +86,12 @@ impl Passwords {
 
     async fn run(&self, password: SecretText, salt: [u8; SALT]) -> Result<[u8; HASH]> {
         if password.expose().len() > MAX_BYTES {
-            return Err(Error::field("password", "has at most 1,024 bytes"));
+            return Err(Error::field("password", "must have at most 1,024 bytes"));
         }
         let full = self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING;
         let turn = if full { None } else { Arc::clone(&self.turns).acquire_owned().await.ok() };
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        let Some(turn) = turn else { return Err(Error::RateLimited { retry_after_seconds: 2 }) };
+        let Some(turn) = turn else { return Err(Error::RateLimited { retry_after_seconds: 2, limit: None }) };
         let (keyring, kept) = (Arc::clone(&self.keyring), Arc::clone(&self.memory));
         let work = move || {
             let _turn = turn;

@@ -46,7 +46,8 @@ impl PolicyFacts {
 }
 
 /// Scopes as a limit on paths. A scope limits if it holds `/` or `*` and is made of path characters and `*`; `*` and `**`
-/// are no limit; every other scope is a label.
+/// are no limit; every other scope is a label. Since a scope that holds `/` or `*` must be a valid glob to be stored, only
+/// rows of earlier versions hold others; those keep their meaning, and `migrate` prints them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Ceiling {
     #[default]
@@ -75,7 +76,7 @@ impl Ceiling {
 /// Whether a scope is meant as a limit on paths, well-formed or not.
 pub fn is_limit(scope: &str) -> bool {
     let path_character = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/' | b'*');
-    scope.bytes().any(|b| b == b'/' || b == b'*') && scope.bytes().all(path_character)
+    scope.contains(['/', '*']) && (scope.bytes().all(path_character) || scope.parse::<PathPattern>().is_ok())
 }
 
 /// Why not; the rule that decided.

@@ -84,6 +84,8 @@ pub struct Session {
     pub key: Option<PersonalKey>,
     pub address: IpAddr,
     pub now: Timestamp,
+    /// The request is a HEAD: it is checked and recorded like a GET, and opens and spends nothing.
+    pub is_head: bool,
 }
 
 /// The personal key behind a human's credential.
@@ -153,6 +155,13 @@ impl AnyCaller {
         match self {
             Self::User(user) => &user.session,
             Self::Agent(agent) => &agent.session,
+        }
+    }
+
+    pub(crate) fn set_head(&mut self, is_head: bool) {
+        match self {
+            Self::User(user) => user.session.is_head = is_head,
+            Self::Agent(agent) => agent.session.is_head = is_head,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{agent, api_key, organisation, policy, revoked_token, secret_version, users, vault};
 use crate::store::{Actor, Change, Lock, Union, Unit, is_authentic, is_disconnected};
-use keepward_api::{AgentId, ApiKeyId, OrgId, PolicyId, Timestamp, UserId, VaultId};
+use keepward_api::{AgentId, ApiKeyId, OrgId, PathPattern, PolicyId, Timestamp, UserId, VaultId};
 use sea_orm::{ConnectionTrait, DbBackend, ModelTrait, Statement, Value};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -267,6 +267,7 @@ pub(super) fn conclude<L: Lookup>(
         key,
         address,
         now,
+        is_head: false,
     };
     let facts = Arc::new(rows.facts(principal));
     let live = Live { facts, credential: Arc::clone(credential), now, address };
@@ -409,8 +410,11 @@ fn prove(rows: &mut Rows, credential: &Credential, now: Timestamp) -> Result<(Pr
         };
         return Ok((principal, Proven::User(user)));
     }
-    let agent = rows.agent.take().filter(|agent| agent.is_active && !ended(agent.expires_at));
-    let agent = agent.filter(|agent| current(agent.generation, agent.org_id)).ok_or(NOT_GOOD)?;
+    let agent = rows.agent.take().filter(|agent| agent.is_active && current(agent.generation, agent.org_id));
+    let agent = agent.ok_or(NOT_GOOD)?;
+    if ended(agent.credentials_end().map_err(Error::internal)?) {
+        return Err(NOT_GOOD);
+    }
     let ceiling = Ceiling::of(&list::<String>(&agent.scopes)?);
     let principal = PrincipalFacts {
         actor: Actor::Agent(AgentId(agent.id)),
@@ -457,4 +461,20 @@ async fn write_times(unit: &mut Unit<'_>, table: &str, column: &str, mut times: 
         connection.execute_raw(Statement::from_sql_and_values(backend, text, values)).await?;
     }
     Ok(())
+}
+
+/// Scopes of agents and personal keys that earlier versions stored, that hold `/` or `*` and limit nothing, since they are no
+/// globs: what they are of, its id, and the scope.
+pub async fn loose_scopes(connection: &impl ConnectionTrait) -> Result<Vec<(&'static str, Uuid, String)>> {
+    const ASK: &str = "SELECT 'agent' AS kind, id, scopes FROM agent WHERE scopes LIKE '%/%' OR scopes LIKE '%*%' \
+        UNION ALL SELECT 'key' AS kind, id, scopes FROM api_key WHERE scopes LIKE '%/%' OR scopes LIKE '%*%'";
+    let mut loose = Vec::new();
+    for row in connection.query_all_raw(Statement::from_string(connection.get_database_backend(), ASK)).await? {
+        let (kind, id, scopes): (String, Uuid, String) =
+            (row.try_get("", "kind")?, row.try_get("", "id")?, row.try_get("", "scopes")?);
+        let kind = if kind == "agent" { "agent" } else { "API key" };
+        let is_loose = |scope: &String| scope.contains(['/', '*']) && scope.parse::<PathPattern>().is_err();
+        loose.extend(list::<String>(&scopes)?.into_iter().filter(is_loose).map(|scope| (kind, id, scope)));
+    }
+    Ok(loose)
 }

@@ -18,11 +18,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What CORS lets a browser send and see (the contract's lists).
-const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-PAYMENT, PAYMENT-SIGNATURE, X-Share-Passphrase, x-cmek-old-key, x-cmek-new-key";
+const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-PAYMENT, PAYMENT-SIGNATURE, X-Share-Passphrase, x-cmek-old-key, x-cmek-new-key, DPoP, X-Auth-Confirm";
 const EXPOSED_HEADERS: &str = "Retry-After, X-Request-Id, PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-RateLimit-Requests-Used, X-RateLimit-Requests-Limit, X-RateLimit-Requests-Percent, X-Quota-Warning, X-Credit-Balance-Cents, X-Credit-Expiring-Soon, X-Overage-Method";
 /// Largest head, in bytes of target and headers.
 const MAX_HEAD: usize = 32 * 1024;
-const ALLOWED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
+const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
 /// Answers one request.
 pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, body: Body, peer: IpAddr) -> Reply {
@@ -40,11 +40,16 @@ pub(super) async fn dispatch(app: &App, id: String, head: http::request::Parts, 
         Ok(Answer { reply, meta, principal }) => (Some(meta), principal, reply),
         Err(reply) => (None, None, reply),
     };
+    if method == Method::HEAD {
+        *reply.body_mut() = Body::empty();
+    }
+    let is_success = reply.status().is_success();
     let headers = reply.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, value);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let cache = operation.filter(|_| is_success).map_or("no-store", |meta| meta.cache);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     cors(headers, origin.as_ref(), &app.config.cors_origins);
     tell(&id, &method, operation, reply.status().as_u16(), started, principal);
@@ -81,22 +86,20 @@ fn precheck(app: &App, id: &str, head: &http::request::Parts, peer: IpAddr) -> C
 }
 
 fn charge(app: &App, address: IpAddr) -> Result<(), Error> {
-    app.limits.charge_address(address).map_err(|retry_after_seconds| Error::RateLimited { retry_after_seconds })
+    app.limits
+        .charge_address(address)
+        .map_err(|retry_after_seconds| Error::RateLimited { retry_after_seconds, limit: None })
 }
 
-async fn route(
-    app: &App,
-    id: &str,
-    head: http::request::Parts,
-    body: Body,
-    address: IpAddr,
-) -> Result<Answer, Reply> {
+async fn route(app: &App, id: &str, head: http::request::Parts, body: Body, address: IpAddr) -> Result<Answer, Reply> {
     let segments = segments(head.uri.path());
     let place = match segments.as_slice() {
         ["v1", "health", ..] => Place::none(&app.in_work),
         _ => Place::take(&app.in_work).map_err(|error| problem::reply(&error, id))?,
     };
-    let routed = layer::route(head.method.as_str(), &segments);
+    // A HEAD is a GET whose answer has no body (RFC 9110, 9.3.2).
+    let method = if head.method == Method::HEAD { "GET" } else { head.method.as_str() };
+    let routed = layer::route(method, &segments);
     let incoming = |variables| Incoming::new(app, id.to_owned(), head, variables, body, address, place);
     match routed {
         Routed::Operation(meta, variables) => Ok(run(app, meta, incoming(variables)).await),

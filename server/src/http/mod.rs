@@ -3,6 +3,7 @@
 
 mod body_memory;
 mod dispatch;
+mod identity;
 mod json;
 #[rustfmt::skip]
 pub(crate) mod generated;
@@ -15,6 +16,7 @@ mod request;
 mod silence;
 
 pub(crate) use body_memory::BodyMemory;
+pub use identity::Identity;
 pub use metrics::{Watched, listen as listen_for_metrics};
 pub use mount::{Listening, listen};
 pub use silence::Watch as SilenceWatch;

@@ -2,6 +2,7 @@
 //! (no extractor, no error form) runs before the pipeline. What it answers by itself is listed in `docs/dropshot.md`.
 
 use super::dispatch::dispatch;
+use super::identity::Identity;
 use crate::app::App;
 use crate::error::{Error, Result};
 use dropshot::{
@@ -15,6 +16,7 @@ use std::sync::Arc;
 /// A server that listens.
 pub struct Listening {
     server: HttpServer<Arc<App>>,
+    identity: Option<Arc<Identity>>,
 }
 
 /// The wildcard of the catch-all, declared so that dropshot accepts the route; it is never extracted.
@@ -46,18 +48,24 @@ pub fn listen(app: Arc<App>) -> Result<Listening> {
         default_handler_task_mode: HandlerTaskMode::CancelOnDisconnect,
         ..ConfigDropshot::default()
     };
-    let tls = app.config.tls.as_ref().map(crate::config::Tls::server_config).transpose()?.map(ConfigTls::Dynamic);
+    let identity = app.config.tls.as_ref().map(Identity::load).transpose()?.map(Arc::new);
+    let tls = identity.as_ref().map(Identity::server_config).transpose()?.map(ConfigTls::Dynamic);
     // Its own log lines hold whole URIs; ours are written by `dispatch`.
     let silent = slog::Logger::root(slog::Discard, slog::o!());
     let address = app.config.listen;
     let server = ServerBuilder::new(api, app, silent).config(config).tls(tls).start();
     let server = server.map_err(|error| Error::internal(format!("can't listen on {address}: {error}")))?;
-    Ok(Listening { server })
+    Ok(Listening { server, identity })
 }
 
 impl Listening {
     pub fn address(&self) -> SocketAddr {
         self.server.local_addr()
+    }
+
+    /// What it shows to those who connect by TLS.
+    pub fn identity(&self) -> Option<Arc<Identity>> {
+        self.identity.clone()
     }
 
     /// Stops accepting, and answers what is in flight.

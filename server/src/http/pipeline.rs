@@ -42,6 +42,12 @@ pub(crate) struct OperationMeta {
     pub(crate) rate: Rate,
     pub(crate) planned: bool,
     pub(crate) max_body: usize,
+    /// `Cache-Control` of an answer that is none of an error.
+    pub(crate) cache: &'static str,
+    /// Other names of the body's fields, each with the field's own.
+    pub(crate) aliases: &'static [(&'static str, &'static str)],
+    /// Fields of the body that would limit something if this version knew them, each with the words that limit nothing.
+    pub(crate) refuses: &'static [(&'static str, &'static [&'static str])],
     pub(crate) steps: Steps,
 }
 
@@ -52,6 +58,8 @@ pub(crate) enum Rate {
     Principal,
     /// Public authentication: the address, 5 at once, then 1 a second.
     Authentication,
+    /// Nobody: it must always be answered, and costs next to nothing.
+    Never,
     /// Exchange of a key: the slice charges the key if it is known, else the address.
     Key,
 }
@@ -146,13 +154,14 @@ pub(super) async fn run(app: &App, meta: &'static OperationMeta, incoming: Incom
 }
 
 fn limited(retry_after_seconds: u64) -> Error {
-    Error::RateLimited { retry_after_seconds }
+    Error::RateLimited { retry_after_seconds, limit: None }
 }
 
 /// Before anything is known of the caller.
 fn limit(app: &App, meta: &OperationMeta, incoming: &Incoming) -> Result<()> {
     let address = incoming.address;
     match (meta.rate, meta.caller) {
+        (Rate::Never, _) => Ok(()),
         (Rate::Authentication, _) => app.limits.charge_authentication(address),
         (Rate::Key, _) => app.limits.look_at_address(address),
         (Rate::Principal, CallerKind::Public) => app.limits.charge_address(address),
@@ -242,7 +251,7 @@ async fn prove<L: Lookup>(
         Ok(credential) => app.lookups.load(&credential, key, now, address).await,
         Err(error) => Err(error),
     };
-    let (caller, found) = match proven {
+    let (mut caller, found) = match proven {
         Ok(proven) => proven,
         Err(error @ Error::Unauthenticated { .. }) => {
             if has_header {
@@ -253,6 +262,7 @@ async fn prove<L: Lookup>(
         }
         Err(error) => return Err(error),
     };
+    caller.set_head(incoming.method == Method::HEAD);
     app.limits.charge_principal(caller.actor().id().unwrap_or_default()).map_err(limited)?;
     app.activity.note(caller.actor(), caller.session().key.as_ref().map(|key| key.id), now);
     let resource = key.and_then(Lookup::resource);

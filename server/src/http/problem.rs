@@ -39,7 +39,7 @@ pub(super) fn reply(error: &Error, request_id: &str) -> Reply {
     }
     let mut reply = problem(status(error), &detail, extra);
     let wait = match error {
-        Error::RateLimited { retry_after_seconds } => Some(*retry_after_seconds),
+        Error::RateLimited { retry_after_seconds, .. } => Some(*retry_after_seconds),
         Error::Unavailable { .. } => Some(1),
         _ => None,
     };

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use keepward_api::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -134,9 +135,9 @@ impl Incoming {
                 // What the standard library says of a number that is none.
                 let rule = rule.to_string();
                 let is_number = ["digit", "integer", "number too"].iter().any(|word| rule.contains(word));
-                Error::field(name, if is_number { "is a whole number within its bounds".to_owned() } else { rule })
+                Error::field(name, if is_number { "must be a whole number within its bounds".to_owned() } else { rule })
             }),
-            (Some(_), Some(_)) => Err(Error::field(name, "is given twice")),
+            (Some(_), Some(_)) => Err(Error::field(name, "must be given once")),
         }
     }
 
@@ -146,7 +147,7 @@ impl Incoming {
         let mut values = self.headers.get_all(name).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
-            return Err(Error::field(name, "is given twice"));
+            return Err(Error::field(name, "must be given once"));
         }
         let text = value.to_str().map_err(|_| Error::field(name, "must be ASCII"))?;
         text.parse().map(Some).map_err(|rule: T::Err| Error::field(name, rule.to_string()))
@@ -157,7 +158,7 @@ impl Incoming {
         let reading = self.reading(meta);
         Unread::new(async move {
             let body = reading.await?;
-            parse(body.as_deref().ok_or_else(|| Error::invalid("This operation needs a JSON body."))?)
+            parse(body.as_deref().ok_or_else(|| Error::invalid("This operation needs a JSON body."))?, meta)
         })
     }
 
@@ -248,64 +249,106 @@ pub(super) async fn drain(mut body: Body) {
 }
 
 /// Parses JSON; the error names the member and what was expected, and never repeats what was sent.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+fn parse<T: DeserializeOwned>(body: &[u8], meta: &OperationMeta) -> Result<T> {
     // serde would pass over what is not UTF-8 where it ignores it, and take a list for an object's members in their order.
     let body = std::str::from_utf8(body).map_err(|_| Error::invalid("The body is not UTF-8."))?;
     json::check(body).map_err(|what| Error::invalid(format!("The body is not valid JSON: {what}.")))?;
     if !body.trim_start().starts_with('{') {
-        return Err(Error::invalid("The body is a JSON object."));
+        return Err(Error::invalid("The body must be a JSON object."));
     }
-    let mut deserializer = serde_json::Deserializer::from_str(body);
+    let body = known_fields(body, meta)?;
+    let mut deserializer = serde_json::Deserializer::from_str(&body);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let message = error.inner().to_string();
         if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
             let path = if path == "." { field.to_owned() } else { format!("{path}.{field}") };
-            return Error::field(&path, "is needed");
+            return Error::field(&path, "must be given");
         }
         let rule = rule(&message);
-        if path == "." { Error::invalid(format!("The body: {rule}.")) } else { Error::field(&path, rule) }
+        if path == "." { Error::invalid(format!("The body {rule}.")) } else { Error::field(&path, rule) }
     })
+}
+
+/// The body with each field under its own name; refuses fields that would limit something here and don't. Empty values limit
+/// nothing: clients send them.
+fn known_fields<'a>(body: &'a str, meta: &OperationMeta) -> Result<Cow<'a, str>> {
+    let names = meta.aliases.iter().map(|(name, _)| name).chain(meta.refuses.iter().map(|(name, _)| name));
+    // A name may be written with escapes.
+    let may_hold = |name: &&str| body.contains(*name) || body.contains("\\u");
+    if !names.into_iter().any(may_hold) {
+        return Ok(Cow::Borrowed(body));
+    }
+    let mut members: Map<String, Value> = serde_json::from_str(body).map_err(Error::internal)?;
+    for (name, words) in meta.refuses {
+        let limits = |value: &Value| !is_empty(value) && !value.as_str().is_some_and(|text| words.contains(&text));
+        if members.get(*name).is_some_and(limits) {
+            return Err(Error::field(name, "must be left out: this version does not have that limit"));
+        }
+    }
+    for (alias, name) in meta.aliases {
+        let Some(value) = members.remove(*alias) else { continue };
+        match members.get(*name) {
+            Some(other) if !other.is_null() && !value.is_null() && *other != value => {
+                return Err(Error::field(alias, format!("must be the same as `{name}`, of which it is another name")));
+            }
+            Some(other) if !other.is_null() => {}
+            _ => drop(members.insert((*name).to_owned(), value)),
+        }
+    }
+    Ok(Cow::Owned(Value::Object(members).to_string()))
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(is_set) => !is_set,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+    }
 }
 
 /// serde quotes what it was given before it says what it expected; only the second part is ours to show.
 fn rule(message: &str) -> String {
     let message = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
     match message.rsplit_once(", expected ") {
-        Some((_, "i32" | "u32" | "i64" | "u64")) => "expected a whole number within its bounds".to_owned(),
-        Some((_, "a sequence")) => "expected a list".to_owned(),
-        Some((_, expected)) => format!("expected {expected}"),
-        None if ["invalid ", "unknown ", "expected "].iter().any(|start| message.starts_with(start)) => {
-            "has a value that is not allowed".to_owned()
-        }
-        None => message.to_owned(),
+        Some((_, "i32" | "u32" | "i64" | "u64")) => "must be a whole number within its bounds".to_owned(),
+        Some((_, "a sequence")) => "must be a list".to_owned(),
+        Some((_, expected)) => format!("must be {expected}"),
+        // Of our own types.
+        None if message.starts_with("must ") => message.to_owned(),
+        None if message.starts_with("UUID") => "must be a UUID".to_owned(),
+        None => "must be an allowed value".to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::generated::layer;
     use keepward_api::types;
 
     #[test]
     fn errors_of_a_body_name_the_member_and_repeat_nothing() {
         for (body, says) in [
-            (r#"{"value": 5}"#, "`value`: expected"),
-            (r#"{"value": "x", "type": "hunter2"}"#, "`type`: expected one of"),
-            (r#"{"value": "x", "max_access_count": "hunter2"}"#, "`max_access_count`: expected a whole number"),
-            (r#"{"value": "x", "max_access_count": 99999999999}"#, "`max_access_count`: expected a whole number"),
-            (r#"{"type": "generic"}"#, "`value`: is needed"),
+            (r#"{"value": 5}"#, "`value`: must be"),
+            (r#"{"value": "x", "type": "hunter2"}"#, "`type`: must be one of"),
+            (r#"{"value": "x", "max_access_count": "hunter2"}"#, "`max_access_count`: must be a whole number"),
+            (r#"{"value": "x", "max_access_count": 99999999999}"#, "`max_access_count`: must be a whole number"),
+            (r#"{"type": "generic"}"#, "`value`: must be given"),
             (r#"{"value": "hunter2", "value": "hunter2"}"#, "stands twice"),
             (r#"{"value": "hunter2"} x"#, "not valid JSON"),
             (r#"{"value": "\ud800"}"#, "not valid JSON"),
             (r#"["hunter2"]"#, "The body"),
-            (r#"{"value": "x", "expires_at": "hunter2"}"#, "`expires_at`: a time is RFC 3339"),
+            (r#"{"value": "x", "expires_at": "hunter2"}"#, "`expires_at`: must be an RFC 3339 time"),
         ] {
-            let error = parse::<types::PutSecretRequest>(body.as_bytes()).unwrap_err().to_string();
+            let error = parse::<types::PutSecretRequest>(body.as_bytes(), &layer::SECRET_PUT).unwrap_err().to_string();
             assert!(error.contains(says), "{body}: {error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
         let deep = format!("{}{}", r#"{"value":"x","metadata":{"a":"#, "[".repeat(10_000));
-        assert!(parse::<types::PutSecretRequest>(deep.as_bytes()).is_err());
+        assert!(parse::<types::PutSecretRequest>(deep.as_bytes(), &layer::SECRET_PUT).is_err());
     }
 }

@@ -7,7 +7,7 @@ use crate::metrics::METRICS;
 use crate::store::entity::{key_record, meta};
 use crate::store::{SealedBytes, insert};
 use keepward_api::Timestamp;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Statement};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ pub enum SigningPurpose {
 }
 
 impl SigningPurpose {
-    fn word(self) -> &'static str {
+    const fn word(self) -> &'static str {
         match self {
             Self::Token => "sign:token",
             Self::AuditHead => "sign:audit-head",
@@ -48,9 +48,10 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Opens the keys that the database holds for this keystore, and makes those that it does not hold yet. A keystore
-    /// other than the one that the database was made with is refused by name.
+    /// Opens the keys that the database holds for this keystore. In a database without organisations it makes those that are
+    /// missing; elsewhere nothing would open under new ones, so a missing key is named and refused. A keystore other than the one that the database was made with is refused by name.
     pub async fn open(keystore: Arc<dyn Keystore>, connection: &impl ConnectionTrait) -> Result<Self> {
+        refuse_if_missing(connection).await?;
         check(keystore.as_ref(), connection).await?;
         let system = kek(keystore.as_ref(), connection).await?;
         let sub_keys = SubKeys {
@@ -158,6 +159,45 @@ impl Keyring {
     pub fn public_keys(&self, purpose: SigningPurpose) -> impl Iterator<Item = (KeyId, &[u8; 32])> {
         self.keys(purpose).iter().map(|key| (key.key.id, &key.public))
     }
+}
+
+/// Every purpose that has a key, in the order in which they are made.
+const PURPOSES: [&str; 8] = [
+    SYSTEM_KEK,
+    "sub:credential",
+    "sub:password",
+    "sub:row",
+    "sub:audit",
+    "sub:cursor",
+    SigningPurpose::Token.word(),
+    SigningPurpose::AuditHead.word(),
+];
+
+/// Fails if organisations are there and one of the keys that they are sealed under is not: rows were deleted.
+async fn refuse_if_missing(connection: &impl ConnectionTrait) -> Result<()> {
+    // No column of it: one that was edited by hand is that organisation's trouble.
+    const ANY: &str = "SELECT 1 AS one FROM \"organisation\" LIMIT 1";
+    let any = Statement::from_string(connection.get_database_backend(), ANY);
+    if connection.query_one_raw(any).await?.is_none() {
+        return Ok(());
+    }
+    let mut missing = Vec::new();
+    if Keyring::is_new(connection).await? {
+        missing.push(CHECK_VALUE);
+    }
+    for purpose in PURPOSES {
+        if records(connection, purpose).await?.is_empty() {
+            missing.push(purpose);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::internal(format!(
+        "the database holds organisations, and not all of the keys that they are sealed under: {} missing. Restore the tables \
+         `key_record` and `meta` from a backup",
+        missing.join(", ")
+    )))
 }
 
 async fn check(keystore: &dyn Keystore, connection: &impl ConnectionTrait) -> Result<()> {

@@ -26,6 +26,11 @@ pub type Dek = Zeroizing<[u8; 32]>;
 pub struct Opened(Zeroizing<Vec<u8>>);
 
 impl Opened {
+    /// In the place of a value that is not asked for.
+    pub(crate) fn nothing() -> Self {
+        Self(Zeroizing::default())
+    }
+
     /// The bytes. Whoever calls this answers for where they go.
     pub fn expose(&self) -> &[u8] {
         &self.0

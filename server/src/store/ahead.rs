@@ -2,7 +2,7 @@
 //! start from before the first of them runs, and writes the rows that they add after the last.
 
 use super::lock::Lock;
-use super::rows::insert_values;
+use super::rows::{expect_rows, insert_values};
 use crate::error::Result;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, Iterable, ModelTrait, Statement, Value};
 use std::any::{Any, TypeId};
@@ -84,9 +84,11 @@ impl Inserts {
             let mut rows = table.rows.into_iter().peekable();
             while rows.peek().is_some() {
                 let chunk: Vec<_> = rows.by_ref().take(CHUNK).collect();
+                let chunk_length = chunk.len() as u64;
                 let text = (table.text)(chunk.len(), backend == sea_orm::DbBackend::Sqlite);
                 let values = chunk.into_iter().flatten();
-                transaction.execute_raw(Statement::from_sql_and_values(backend, &*text, values)).await?;
+                let (count, statement) = (chunk_length, Statement::from_sql_and_values(backend, &*text, values));
+                expect_rows(transaction.execute_raw(statement).await?.rows_affected(), count)?;
             }
         }
         Ok(())

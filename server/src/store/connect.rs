@@ -11,11 +11,13 @@ use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::RwLock;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, RwLock};
 
 /// A little more than what PostgreSQL itself gives a statement.
 const READ_TIME: Duration = Duration::from_secs(32);
+/// How long what was found of the database is told to those who ask.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// How long a goodbye may take: nobody may be there to say it to.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
@@ -74,6 +76,8 @@ pub struct Database {
     /// Absent while it could not be opened again after a failure.
     writer: RwLock<Option<Writer>>,
     link: Arc<Link>,
+    /// When it was asked last whether it answers, and what was found: anybody may ask, as often as they like.
+    looked: Mutex<Option<(Instant, bool)>>,
     /// Held as long as the server runs; `None` beside a running server, and where several may run.
     _lock: Option<File>,
 }
@@ -118,10 +122,10 @@ impl Database {
         let writer = url.connect_writer().await?;
         let link = match url {
             DatabaseUrl::Sqlite(path) => Link::new(sqlite::connect(path, 3).await?).into(),
-            DatabaseUrl::Postgres(url) => Link::watched(postgres::connect_readers(url).await?, &writer, url).await?,
+            DatabaseUrl::Postgres(url) => Link::watched(&writer, url).await?,
         };
         let writer = Writer { connection: writer, losses: link.losses() };
-        Ok(Self { url: url.clone(), writer: RwLock::new(Some(writer)), link, _lock: None })
+        Ok(Self { url: url.clone(), writer: RwLock::new(Some(writer)), link, looked: Mutex::default(), _lock: None })
     }
 
     /// To be held while the schema is brought up and keys are made.
@@ -145,6 +149,11 @@ impl Database {
         self.give_up_writer().await;
         let mut writer = self.writer.write().await;
         let connection = self.url.connect_writer().await.map_err(Error::unavailable)?;
+        let losses = match &self.url {
+            DatabaseUrl::Sqlite(_) => losses,
+            // Its own word that the server is another one is no loss of this connection.
+            DatabaseUrl::Postgres(url) => losses + u64::from(self.link.follow(&connection, url).await?),
+        };
         Ok(writer.insert(Writer { connection, losses }).connection.clone())
     }
 
@@ -221,8 +230,25 @@ impl Database {
         }
     }
 
-    /// Whether a statement is answered within two seconds.
+    /// Whether a statement found that the database's file is damaged.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self.url, DatabaseUrl::Sqlite(_)) && sqlite::is_damaged()
+    }
+
+    /// Whether a statement is answered within two seconds, as of the last second.
     pub async fn answers(&self) -> bool {
+        let mut looked = self.looked.lock().await;
+        if let Some((at, answers)) = *looked
+            && at.elapsed() < BETWEEN_LOOKS
+        {
+            return answers;
+        }
+        let answers = self.look().await;
+        *looked = Some((Instant::now(), answers));
+        answers
+    }
+
+    async fn look(&self) -> bool {
         let one = Statement::from_string(self.backend(), "SELECT 1");
         self.link.is_there()
             && matches!(

@@ -4,6 +4,7 @@ use crate::error::Result;
 use keepward_api::{AgentId, Timestamp, UserId};
 use sea_orm::{DatabaseTransaction, Statement};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -81,6 +82,14 @@ impl Event {
     }
 }
 
+/// What became of the events of a transaction.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Linked {
+    All,
+    /// Nothing was written: nothing can be added to these chains, whose heads are not their newest events.
+    Broken(BTreeSet<Uuid>),
+}
+
 /// Links the events of one transaction into their chains, as its last statements. The audit trail implements it.
 pub trait Journal: Send + Sync + 'static {
     fn link<'a>(
@@ -88,9 +97,11 @@ pub trait Journal: Send + Sync + 'static {
         transaction: &'a DatabaseTransaction,
         now: Timestamp,
         events: &'a [Event],
-    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+    ) -> Pin<Box<dyn Future<Output = Result<Linked>> + Send + 'a>>;
     /// The same as one statement, where SQLite's heads are known already; whoever runs it says what became of it.
     fn script(&self, now: Timestamp, events: &[Event]) -> Option<Statement>;
+    /// The transaction whose events were linked last was undone, and is run again.
+    fn undo(&self);
     /// What became of the transaction whose events were linked last.
     fn settle(&self, committed: bool);
 }

@@ -2,9 +2,9 @@
 //! limits of time are of no use then, and a pool would wait for its dead connections for as long as TCP does.
 
 use super::postgres::{self, PostgresUrl};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metrics::METRICS;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::DatabaseConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use std::future::Future;
 use std::pin::pin;
@@ -26,6 +26,8 @@ pub(super) struct Link {
     /// primary any more.
     losses: AtomicU64,
     is_there: AtomicBool,
+    /// The server that the readers' connections lead to, and no other ([`postgres::WHO`]).
+    who: RwLock<String>,
 }
 
 impl Link {
@@ -36,25 +38,36 @@ impl Link {
             lost: RwLock::default(),
             losses: AtomicU64::new(0),
             is_there: AtomicBool::new(true),
+            who: RwLock::default(),
         };
         link.replace(readers);
         link
     }
 
-    /// Looked at until it is dropped, and held against the server that the writer is connected to.
-    pub(super) async fn watched(
-        readers: DatabaseConnection,
-        writer: &DatabaseConnection,
-        url: &PostgresUrl,
-    ) -> Result<Arc<Self>> {
-        let who = Statement::from_string(DbBackend::Postgres, format!("SELECT {WHO} AS who"));
-        let row = writer
-            .query_one_raw(who)
-            .await?
-            .ok_or_else(|| Error::internal("PostgreSQL does not say when it was started"))?;
-        let link = Arc::new(Self::new(readers));
-        tokio::spawn(watch(Arc::downgrade(&link), url.clone(), row.try_get("", "who")?));
+    /// Connections to the server that the writer is connected to; looked at until it is dropped.
+    pub(super) async fn watched(writer: &DatabaseConnection, url: &PostgresUrl) -> Result<Arc<Self>> {
+        let who = postgres::who(writer).await?;
+        let link = Self::new(postgres::connect_readers(url, &who).await?);
+        *link.who.write().unwrap_or_else(PoisonError::into_inner) = who;
+        let link = Arc::new(link);
+        tokio::spawn(watch(Arc::downgrade(&link), url.clone()));
         Ok(link)
+    }
+
+    /// Has the readers follow a writer that was connected anew; whether that one is on another server than they were.
+    pub(super) async fn follow(&self, writer: &DatabaseConnection, url: &PostgresUrl) -> Result<bool> {
+        let who = postgres::who(writer).await?;
+        if self.is_led_to(&who) {
+            return Ok(false);
+        }
+        let readers = postgres::connect_readers(url, &who).await?;
+        tracing::info!("another server is in the database's place");
+        self.find(readers, who);
+        Ok(true)
+    }
+
+    fn is_led_to(&self, who: &str) -> bool {
+        *self.who.read().unwrap_or_else(PoisonError::into_inner) == who
     }
 
     pub(super) fn readers(&self) -> DatabaseConnection {
@@ -86,8 +99,9 @@ impl Link {
 
     /// The database is back, or another one is in its place. Some have found that out by themselves and wait for an answer of
     /// it; whoever has begun by now and has none when a look would have failed waits for the one before.
-    fn find(&self, readers: DatabaseConnection) {
+    fn find(&self, readers: DatabaseConnection, who: String) {
         self.replace(readers);
+        *self.who.write().unwrap_or_else(PoisonError::into_inner) = who;
         self.losses.fetch_add(1, Ordering::AcqRel);
         let before = std::mem::take(&mut *self.lost.write().unwrap_or_else(PoisonError::into_inner));
         tokio::spawn(async move {
@@ -108,7 +122,7 @@ impl Link {
     }
 }
 
-async fn watch(link: Weak<Link>, url: PostgresUrl, mut known: String) {
+async fn watch(link: Weak<Link>, url: PostgresUrl) {
     let mut connection = None;
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -122,15 +136,19 @@ async fn watch(link: Weak<Link>, url: PostgresUrl, mut known: String) {
             looked => looked,
         };
         match looked {
-            Ok(Ok(who)) if link.is_there() && who == known => continue,
-            Ok(Ok(who)) => {
-                if let Ok(readers) = postgres::connect_readers(&url).await {
-                    tracing::info!(is_same = who == known, "the database answers again");
-                    link.find(readers);
-                    known = who;
+            Ok(Ok(Some(who))) if link.is_there() && link.is_led_to(&who) => continue,
+            Ok(Ok(Some(who))) => {
+                if let Ok(readers) = postgres::connect_readers(&url, &who).await {
+                    tracing::info!(is_same = link.is_led_to(&who), "the database answers again");
+                    link.find(readers, who);
+                } else {
+                    // It may lead to another server than new connections do.
+                    connection = None;
                 }
                 continue;
             }
+            // A standby: the address may lead to a primary the next time.
+            Ok(Ok(None)) => {}
             // It is there, and says no: too many connections, or not ready yet.
             Ok(Err(sqlx::Error::Database(_))) => {}
             // What fails at once fails for everybody at once, and holds nobody.
@@ -147,11 +165,8 @@ async fn watch(link: Weak<Link>, url: PostgresUrl, mut known: String) {
     }
 }
 
-/// What tells a server from another one at the same address: when it was started, to the microsecond.
-const WHO: &str = "extract(epoch FROM pg_postmaster_start_time())::text";
-
-/// Who answers.
-async fn look(connection: &mut Option<PgConnection>, url: &PostgresUrl) -> Result<String, sqlx::Error> {
+/// Who answers; `None` is a standby.
+async fn look(connection: &mut Option<PgConnection>, url: &PostgresUrl) -> Result<Option<String>, sqlx::Error> {
     let connection = match connection {
         Some(connection) => connection,
         none => {
@@ -159,5 +174,5 @@ async fn look(connection: &mut Option<PgConnection>, url: &PostgresUrl) -> Resul
             none.insert(super::logged(postgres::tuned(options)).connect().await?)
         }
     };
-    sqlx::query_scalar(AssertSqlSafe(format!("SELECT {WHO}"))).fetch_one(connection).await
+    sqlx::query_scalar(AssertSqlSafe(format!("SELECT {}", postgres::WHO))).fetch_one(connection).await
 }

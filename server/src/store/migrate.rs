@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 mod migrations;
 
 /// Where the names of applied migrations are, in the form that sea-orm's migrator gave it.
-const TABLE: &str = "seaql_migrations";
+pub(super) const TABLE: &str = "seaql_migrations";
 const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "seaql_migrations" ( "version" varchar NOT NULL PRIMARY KEY, "applied_at" bigint NOT NULL )"#;
 
 async fn has_table(writer: &DatabaseConnection) -> Result<bool> {

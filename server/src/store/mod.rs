@@ -7,6 +7,7 @@ mod ahead;
 mod commit;
 mod connect;
 pub mod entity;
+mod foreign;
 mod journal;
 mod link;
 mod lock;
@@ -22,13 +23,14 @@ pub use ahead::{Ahead, Opaque};
 pub(crate) use commit::error_chain;
 pub use commit::{Change, Committer, Unit};
 pub use connect::{Database, DatabaseUrl};
-pub use journal::{Actor, Event, Journal, Outcome, Recorded, SERVER_CHAIN};
+pub use foreign::check_foreign;
+pub use journal::{Actor, Event, Journal, Linked, Outcome, Recorded, SERVER_CHAIN};
 pub use lock::Lock;
 pub use mac::{RowMac, is_authentic};
 pub use migrate::{check_schema, migrate};
 pub use postgres::PostgresUrl;
 pub use reader::Reader;
-pub use rows::{insert, insert_statement, insert_with_mac, join, mark, update_with_mac, upsert_statement};
+pub use rows::{expect_rows, insert, insert_statement, insert_with_mac, join, mark, update_with_mac, upsert_statement};
 pub use union::Union;
 
 /// Where statements run: a pool, or an open transaction.
@@ -80,6 +82,13 @@ fn sqlite_code(error: &sea_orm::DbErr) -> Option<u32> {
     if code.len() == 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) }
 }
 
+/// A unique key that somebody else has taken: SQLite's CONSTRAINT (19), or PostgreSQL's unique violation.
+pub fn is_taken(error: &crate::error::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<sea_orm::DbErr>());
+    let Some(cause) = cause else { return false };
+    sqlite_code(cause) == Some(19) || postgres::code(cause).is_some_and(|code| code == "23505")
+}
+
 /// Whether the connection is gone: PostgreSQL stopped, was killed, or cut it.
 pub fn is_disconnected(error: &sea_orm::DbErr) -> bool {
     use sea_orm::{DbErr, RuntimeErr};
@@ -104,7 +113,9 @@ pub fn is_disconnected(error: &sea_orm::DbErr) -> bool {
 /// deadlock and serialization failure (class 40). Any other error is a mistake of ours.
 impl From<sea_orm::DbErr> for crate::error::Error {
     fn from(error: sea_orm::DbErr) -> Self {
-        let of_sqlite = matches!(sqlite_code(&error), Some(5 | 6 | 7 | 10 | 13 | 14));
+        let code = sqlite_code(&error);
+        code.into_iter().for_each(sqlite::note_damage);
+        let of_sqlite = matches!(code, Some(5 | 6 | 7 | 10 | 13 | 14));
         let of_postgres = postgres::code(&error).is_some_and(|code| {
             ["57014", "55P03", "53"].iter().any(|start| code.starts_with(start)) || code.starts_with("40")
         });

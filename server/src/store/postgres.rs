@@ -4,9 +4,11 @@ use super::connect::FOREIGN;
 use crate::error::{Error, Result};
 use keepward_api::SecretText;
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Connections of the readers.
@@ -90,6 +92,15 @@ pub(super) fn tuned(options: PgConnectOptions) -> PgConnectOptions {
 }
 
 async fn connect(url: &PostgresUrl, connections: u32) -> Result<DatabaseConnection> {
+    open(url, connections, |_| {}).await
+}
+
+/// `set` adds to the options.
+async fn open(
+    url: &PostgresUrl,
+    connections: u32,
+    set: impl FnOnce(&mut ConnectOptions),
+) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url.url.expose());
     options.max_connections(connections).min_connections(1).connect_timeout(CONNECT_TIME).acquire_timeout(CONNECT_TIME);
     options.record_stmt_in_spans(false);
@@ -98,6 +109,7 @@ async fn connect(url: &PostgresUrl, connections: u32) -> Result<DatabaseConnecti
     options.test_before_acquire_if_idle_for(Duration::from_millis(500));
     options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
     options.map_sqlx_postgres_opts(tuned);
+    set(&mut options);
     // The cause may repeat the address, and with it a password: what went wrong is said by kind.
     sea_orm::Database::connect(options)
         .await
@@ -128,8 +140,43 @@ pub(super) async fn connect_writer(url: &PostgresUrl) -> Result<DatabaseConnecti
     connect(url, 1).await
 }
 
-pub(super) async fn connect_readers(url: &PostgresUrl) -> Result<DatabaseConnection> {
-    connect(url, READERS).await
+/// Which server answers, in one text that no other has: its cluster, its timeline, and when it was started. NULL of one in
+/// recovery: a standby may be behind, and go on answering after another one was promoted.
+pub(super) const WHO: &str = "CASE WHEN pg_is_in_recovery() THEN NULL ELSE concat_ws('/', \
+    (SELECT system_identifier FROM pg_control_system()), left(pg_walfile_name(pg_current_wal_lsn()), 8), \
+    extract(epoch FROM pg_postmaster_start_time())) END";
+
+/// The server at the other end of a connection.
+pub(super) async fn who(connection: &DatabaseConnection) -> Result<String> {
+    let ask = Statement::from_string(DbBackend::Postgres, format!("SELECT {WHO} AS who"));
+    let row = connection.query_one_raw(ask).await?;
+    let who: Option<String> = row.map(|row| row.try_get("", "who")).transpose()?.flatten();
+    who.ok_or_else(|| Error::unavailable("PostgreSQL is in recovery: it is a standby"))
+}
+
+/// Connections to this server (see [`WHO`]) and to no other, however often one of them is made again: what they read is not
+/// older than what its writer wrote.
+pub(super) async fn connect_readers(url: &PostgresUrl, who: &str) -> Result<DatabaseConnection> {
+    let who: Arc<str> = who.into();
+    let only = move |pool: PgPoolOptions| {
+        let who = Arc::clone(&who);
+        pool.after_connect(move |connection, _| {
+            let who = Arc::clone(&who);
+            Box::pin(async move {
+                let ask = sqlx::query_scalar::<_, Option<String>>(AssertSqlSafe(format!("SELECT {WHO}")));
+                match ask.fetch_one(connection).await? {
+                    Some(answers) if *answers == *who => Ok(()),
+                    _ => {
+                        Err(sqlx::Error::Protocol("a standby, or another server than the writer's, answers".to_owned()))
+                    }
+                }
+            })
+        })
+    };
+    open(url, READERS, |options| {
+        options.map_sqlx_postgres_pool_opts(only);
+    })
+    .await
 }
 
 /// Waits for its turn to start, as long as somebody else's migration may take; the turn ends with the connection.

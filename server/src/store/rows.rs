@@ -1,7 +1,7 @@
 //! Writing rows. Those with authority get their MAC on the way in.
 
 use super::mac::{RowMac, with_mac};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic,
     IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, Statement,
@@ -80,6 +80,15 @@ pub fn join(first: Statement, second: Statement) -> Statement {
     Statement::from_sql_and_values(first.db_backend, format!("{}; {}", first.sql, second.sql), values)
 }
 
+/// Fails if a statement wrote another number of rows than it was to write: something in the database, a trigger or a rule,
+/// had it do less or more.
+pub fn expect_rows(written: u64, expected: u64) -> Result<()> {
+    if written == expected {
+        return Ok(());
+    }
+    Err(Error::internal(format!("a statement wrote {written} rows instead of {expected}: see the database's triggers")))
+}
+
 /// Inserts a row that carries no authority.
 pub async fn insert<M>(connection: &impl ConnectionTrait, row: M) -> Result<()>
 where
@@ -87,8 +96,7 @@ where
     M::Entity: Default,
 {
     let statement = insert_statement(connection.get_database_backend(), std::slice::from_ref(&row));
-    connection.execute_raw(statement).await?;
-    Ok(())
+    expect_rows(connection.execute_raw(statement).await?.rows_affected(), 1)
 }
 
 /// Inserts a row under its MAC.
@@ -113,6 +121,5 @@ where
         let column = key.into_column();
         update = update.filter(column.eq(model.get(column)));
     }
-    update.set(model.into_active_model().reset_all()).exec(connection).await?;
-    Ok(())
+    expect_rows(update.set(model.into_active_model().reset_all()).exec(connection).await?.rows_affected, 1)
 }

@@ -9,9 +9,29 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// Whether a statement found a page of the file that can't be right, since this process started.
+static IS_DAMAGED: AtomicBool = AtomicBool::new(false);
+/// The file of this process.
+static FILE: OnceLock<PathBuf> = OnceLock::new();
+
+pub(super) fn is_damaged() -> bool {
+    IS_DAMAGED.load(Ordering::Relaxed)
+}
+
+/// Notes what an error says of the file: CORRUPT (11), NOTADB (26). Says it once: each statement that meets the page would.
+pub(super) fn note_damage(code: u32) {
+    if matches!(code, 11 | 26) && !IS_DAMAGED.swap(true, Ordering::Relaxed) {
+        let file = FILE.get().map(|file| file.display().to_string()).unwrap_or_default();
+        tracing::error!(file, "the database file is damaged: restore it from a backup");
+    }
+}
+
 pub(super) async fn connect(path: &Path, connections: u32) -> Result<DatabaseConnection> {
+    let _ = FILE.set(path.to_owned());
     let mut options = ConnectOptions::new(text(path));
     options.max_connections(connections).min_connections(connections).test_before_acquire(false);
     options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>).record_stmt_in_spans(false);

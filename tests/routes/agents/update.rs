@@ -65,3 +65,46 @@ async fn who_may_change_an_agent() {
     assert!(itself.agents().rotate_key(agent).await.unwrap_err().is_forbidden());
     assert!(itself.agents().list().await.unwrap_err().is_forbidden());
 }
+
+/// The key, and the tokens that were made from it, end; nothing shows when.
+#[tokio::test]
+async fn a_key_ends_at_its_time_and_its_tokens_do() {
+    let organisation = Organisation::new().await;
+    let soon =
+        || keepward::Timestamp::from_microseconds(keepward::Timestamp::now().microseconds() + 3_000_000).to_string();
+    let owner = Some(organisation.owner_token.as_str());
+    let made = json!({"name": "n", "api_key_expires_at": soon()});
+    let made = organisation.http.send("POST", "/v1/agents", owner, Some(&made)).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert!(!made.text.contains("api_key_expires_at"));
+    let made = made.json();
+    let (id, key) = (made["agent"]["id"].as_str().unwrap(), made["api_key"].as_str().unwrap());
+    let exchange = async || {
+        let body = json!({"api_key": key});
+        organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&body)).await
+    };
+    let token = exchange().await.json();
+    assert!(token["expires_in"].as_i64().unwrap() <= 3, "{token}");
+    let token = token["access_token"].as_str().unwrap().to_owned();
+    let bound = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while organisation.http.get("/v1/agents/me", key).await.status == 200 {
+        assert!(std::time::Instant::now() < bound);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(organisation.http.get("/v1/agents/me", &token).await.status, 401);
+    assert_eq!(exchange().await.status, 401);
+    let path = format!("/v1/agents/{id}");
+    let rotate = async || organisation.http.send("POST", &format!("{path}/rotate-key"), owner, None).await;
+    assert!(rotate().await.is_problem(409), "a key that is dead already");
+    let past = json!({"api_key_expires_at": "2020-01-01T00:00:00Z"});
+    assert!(organisation.http.send("PATCH", &path, owner, Some(&past)).await.is_problem(400));
+    // Cleared, the key is good again; and what else is changed leaves the end where it is.
+    let clear = json!({"api_key_expires_at": null});
+    assert_eq!(organisation.http.send("PATCH", &path, owner, Some(&clear)).await.status, 200);
+    assert_eq!(exchange().await.status, 200);
+    let later = json!({"api_key_expires_at": soon()});
+    assert_eq!(organisation.http.send("PATCH", &path, owner, Some(&later)).await.status, 200);
+    assert_eq!(organisation.http.send("PATCH", &path, owner, Some(&json!({"name": "m"}))).await.status, 200);
+    assert!(exchange().await.json()["expires_in"].as_i64().unwrap() <= 3);
+    assert_eq!(rotate().await.status, 200);
+}

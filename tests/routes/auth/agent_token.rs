@@ -87,9 +87,17 @@ async fn what_comes_later_is_501() {
     let mtls = organisation.http.send("POST", "/v1/agents", Some(&organisation.owner_token), Some(&body)).await;
     assert_eq!(mtls.status, 201, "{mtls:?}");
     assert!(mtls.json().get("api_key").is_none());
+    // Without a key every agent's id is answered alike, and so is nobody's.
+    let nobody = uuid::Uuid::new_v4();
+    let mut alike = Vec::new();
+    for id in [json!(agent), mtls.json()["agent"]["id"].clone(), json!(nobody)] {
+        let answer = organisation.http.send("POST", "/v1/auth/agent-token", None, Some(&json!({"agent_id": id}))).await;
+        assert!(answer.is_problem(400), "{answer:?}");
+        alike.push(answer.json());
+    }
+    assert!(alike.windows(2).all(|pair| pair[0] == pair[1]), "{alike:?}");
     for (body, status) in [
         (json!({"api_key": key.expose(), "format": "biscuit"}), 501),
-        (json!({"agent_id": mtls.json()["agent"]["id"]}), 501),
         (json!({"agent_id": agent, "client_assertion": "a.b.c"}), 501),
         (json!({"agent_id": agent}), 400),
         (json!({}), 400),

@@ -177,3 +177,25 @@ async fn refused_reads_of_metadata_are_recorded_and_allowed_ones_are_not() {
     assert_eq!(reads.len(), 1);
     assert_eq!(reads[0].outcome.as_deref(), Some("denied"));
 }
+
+/// Link scanners send HEAD: it is checked and recorded, and takes none of the reads that there are.
+#[tokio::test]
+async fn a_head_spends_nothing_and_is_recorded() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    organisation.owner.secrets().put(vault, "a", "v").max_access_count(1).await.unwrap();
+    let path = format!("/v1/vaults/{vault}/secrets/a");
+    let head = async |path: &str| organisation.http.send("HEAD", path, Some(&organisation.owner_token), None).await;
+    for _ in 0..3 {
+        let answer = head(&path).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, ""));
+    }
+    let event = &organisation.events().await[0];
+    assert_eq!((event.action.as_deref(), event.outcome.as_deref()), (Some("secret.read"), Some("success")));
+    assert_eq!(event.details["method"], "HEAD");
+    assert_eq!(organisation.owner.secrets().get(vault, "a").await.unwrap().value.expose(), "v");
+    assert_eq!(head(&path).await.status, 410, "its one read is spent now");
+    assert_eq!(head(&format!("/v1/vaults/{vault}/secrets/nothing")).await.status, 404);
+    let (_, key) = organisation.agent().await;
+    assert_eq!(organisation.http.send("HEAD", &path, Some(key.expose()), None).await.status, 403);
+}

@@ -124,3 +124,27 @@ async fn scopes_are_a_ceiling_over_policies() {
     assert!(limited.agents().rotate_key(made.agent.id).await.unwrap_err().is_forbidden());
     assert!(limited.policies().grant(vault, "**", made.agent.id, [Read]).await.unwrap_err().is_forbidden());
 }
+
+/// A prefix is a text that paths begin with, dots and all.
+#[tokio::test]
+async fn prefixes_may_hold_whatever_paths_do() {
+    let organisation = Organisation::new().await;
+    let vault = organisation.vault().await;
+    for path in ["test.eu/x", ".env", "a.b", "tls.crt", "dir/tls.crt", "_a", "-a"] {
+        organisation.owner.secrets().put(vault, path, "v").await.unwrap();
+    }
+    for (prefix, found) in [
+        ("test.", "test.eu/x"),
+        ("test.eu/", "test.eu/x"),
+        (".", ".env"),
+        ("a.b", "a.b"),
+        ("tls.c", "tls.crt"),
+        ("dir/tls.", "dir/tls.crt"),
+        ("_", "_a"),
+        ("-", "-a"),
+    ] {
+        let listed = organisation.owner.secrets().list(vault).prefix(prefix).await.unwrap().secrets;
+        let paths: Vec<&str> = listed.iter().map(|secret| secret.path.as_str()).collect();
+        assert_eq!(paths, [found], "{prefix}");
+    }
+}

@@ -22,3 +22,14 @@ async fn a_member_sees_their_own_vaults_and_what_policies_give() {
     assert!(member.vaults().get(hidden).await.is_ok());
     assert!(member.vaults().delete(hidden).await.unwrap_err().is_forbidden(), "no policy gives that");
 }
+
+/// Clients take the first vault for their default.
+#[tokio::test]
+async fn the_agents_keys_are_last() {
+    let organisation = Organisation::new().await;
+    organisation.agent().await;
+    organisation.vault().await;
+    let names: Vec<String> =
+        organisation.owner.vaults().list().await.unwrap().vaults.into_iter().map(|vault| vault.name).collect();
+    assert_eq!(names, ["vault", "__agent-keys"]);
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const CALLERS: [&str; 5] = ["public", "user", "agent", "any", "operator"];
-const EXTENSIONS: [&str; 13] = [
+const EXTENSIONS: [&str; 16] = [
     "x-caller",
     "x-min-role",
     "x-requires",
@@ -19,6 +19,9 @@ const EXTENSIONS: [&str; 13] = [
     "x-optional-auth",
     "x-pages",
     "x-repeat",
+    "x-aliases",
+    "x-refuses",
+    "x-max-age",
 ];
 const SECRET_NAMES: [&str; 6] = ["value", "password", "api_key", "code", "passphrase", "secret"];
 

@@ -70,6 +70,12 @@ pub(crate) struct Operation {
     pub(crate) rate: Option<String>,
     pub(crate) planned: bool,
     pub(crate) max_body: u64,
+    /// `x-max-age`: for how many seconds a cache may keep the answer; none may without it.
+    pub(crate) max_age: Option<u64>,
+    /// `x-aliases`: other names of the body's fields, each with the field's own.
+    pub(crate) aliases: Vec<(String, String)>,
+    /// `x-refuses`: fields that would limit something if this version knew them, each with the words that limit nothing.
+    pub(crate) refuses: Vec<(String, Vec<String>)>,
     pub(crate) summary: String,
     pub(crate) description: String,
     pub(crate) parameters: Vec<Parameter>,
@@ -131,6 +137,21 @@ pub(crate) fn operations(document: &Document) -> Result<Vec<Operation>> {
             one(document, path, method, item, operation).with_context(|| document.place(&at))
         })
         .collect()
+}
+
+fn aliases(operation: &Value) -> Result<Vec<(String, String)>> {
+    let map = operation.get("x-aliases").and_then(Value::as_object).into_iter().flatten();
+    map.map(|(alias, name)| Ok((alias.clone(), name.as_str().context("x-aliases")?.to_owned()))).collect()
+}
+
+fn refuses(operation: &Value) -> Result<Vec<(String, Vec<String>)>> {
+    let map = operation.get("x-refuses").and_then(Value::as_object).into_iter().flatten();
+    map.map(|(name, words)| {
+        let words = words.as_array().context("x-refuses")?.iter();
+        let words = words.map(|word| Ok(word.as_str().context("x-refuses")?.to_owned()));
+        Ok((name.clone(), words.collect::<Result<_>>()?))
+    })
+    .collect()
 }
 
 fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &Value) -> Result<Operation> {
@@ -219,6 +240,9 @@ fn one(document: &Document, path: &str, method: &str, item: &Value, operation: &
             Some(other) => bail!("x-repeat: {other}"),
         },
         planned: operation.get("x-planned").is_some(),
+        max_age: operation.get("x-max-age").and_then(Value::as_u64),
+        aliases: aliases(operation)?,
+        refuses: refuses(operation)?,
         max_body: operation.get("x-max-body-bytes").and_then(Value::as_u64).unwrap_or(MAX_BODY),
         summary: text("summary").unwrap_or_default(),
         description: text("description").unwrap_or_default(),

@@ -23,6 +23,9 @@ pub(crate) static ACCOUNT_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: account_get,
 };
 pub(crate) static ACCOUNT_UPDATE: OperationMeta = OperationMeta {
@@ -37,6 +40,9 @@ pub(crate) static ACCOUNT_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ACCOUNT_DELETE: OperationMeta = OperationMeta {
@@ -51,6 +57,9 @@ pub(crate) static ACCOUNT_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ACCOUNT_CHANGE_PASSWORD: OperationMeta = OperationMeta {
@@ -65,6 +74,9 @@ pub(crate) static ACCOUNT_CHANGE_PASSWORD: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_SETTINGS: OperationMeta = OperationMeta {
@@ -79,6 +91,9 @@ pub(crate) static ADMIN_SETTINGS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_SETTING_PUT: OperationMeta = OperationMeta {
@@ -93,6 +108,9 @@ pub(crate) static ADMIN_SETTING_PUT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_SETTING_DELETE: OperationMeta = OperationMeta {
@@ -107,6 +125,9 @@ pub(crate) static ADMIN_SETTING_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_X402: OperationMeta = OperationMeta {
@@ -121,6 +142,9 @@ pub(crate) static ADMIN_X402: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_X402_PUT: OperationMeta = OperationMeta {
@@ -135,6 +159,9 @@ pub(crate) static ADMIN_X402_PUT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_USERS: OperationMeta = OperationMeta {
@@ -149,6 +176,9 @@ pub(crate) static ADMIN_USERS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_USER_DELETE: OperationMeta = OperationMeta {
@@ -163,6 +193,9 @@ pub(crate) static ADMIN_USER_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_ORG_LIMITS: OperationMeta = OperationMeta {
@@ -177,6 +210,9 @@ pub(crate) static ADMIN_ORG_LIMITS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_ORG_LIMITS_PUT: OperationMeta = OperationMeta {
@@ -191,6 +227,9 @@ pub(crate) static ADMIN_ORG_LIMITS_PUT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ADMIN_ORG_TIER: OperationMeta = OperationMeta {
@@ -205,6 +244,9 @@ pub(crate) static ADMIN_ORG_TIER: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static AGENT_ENROLL: OperationMeta = OperationMeta {
@@ -219,6 +261,9 @@ pub(crate) static AGENT_ENROLL: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static AGENT_REGISTER: OperationMeta = OperationMeta {
@@ -233,6 +278,30 @@ pub(crate) static AGENT_REGISTER: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[
+        ("tx_max_value", "tx_max_value_eth"),
+        ("tx_daily_limit", "tx_daily_limit_eth"),
+    ],
+    refuses: &[
+        ("tx_token_allowlist", &[]),
+        ("tx_known_tokens_only", &[]),
+        ("tx_max_per_day", &[]),
+        ("per_chain_guardrails", &[]),
+        ("tx_overhead_budget", &[]),
+        ("execution_guardrails", &[]),
+        ("per_environment_guardrails", &[]),
+        ("intents_require_tee", &[]),
+        ("execution_require_tee", &[]),
+        ("environment_locked", &[]),
+        ("shroud_enabled", &[]),
+        ("solana_ata_allowlist", &[]),
+        ("xrpl_allowed_tx_types", &[]),
+        ("card_max_order_usd", &[]),
+        ("card_daily_limit_usd", &[]),
+        ("card_payto_allowlist", &[]),
+        ("card_require_approval", &[]),
+    ],
     steps: agent_register,
 };
 pub(crate) static AGENT_LIST: OperationMeta = OperationMeta {
@@ -247,6 +316,9 @@ pub(crate) static AGENT_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: agent_list,
 };
 pub(crate) static AGENT_ME: OperationMeta = OperationMeta {
@@ -261,6 +333,9 @@ pub(crate) static AGENT_ME: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: agent_me,
 };
 pub(crate) static AGENT_GET: OperationMeta = OperationMeta {
@@ -275,6 +350,9 @@ pub(crate) static AGENT_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: agent_get,
 };
 pub(crate) static AGENT_UPDATE: OperationMeta = OperationMeta {
@@ -289,6 +367,30 @@ pub(crate) static AGENT_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[
+        ("tx_max_value", "tx_max_value_eth"),
+        ("tx_daily_limit", "tx_daily_limit_eth"),
+    ],
+    refuses: &[
+        ("tx_token_allowlist", &[]),
+        ("tx_known_tokens_only", &[]),
+        ("tx_max_per_day", &[]),
+        ("per_chain_guardrails", &[]),
+        ("tx_overhead_budget", &[]),
+        ("execution_guardrails", &[]),
+        ("per_environment_guardrails", &[]),
+        ("intents_require_tee", &[]),
+        ("execution_require_tee", &[]),
+        ("environment_locked", &[]),
+        ("shroud_enabled", &[]),
+        ("solana_ata_allowlist", &[]),
+        ("xrpl_allowed_tx_types", &[]),
+        ("card_max_order_usd", &[]),
+        ("card_daily_limit_usd", &[]),
+        ("card_payto_allowlist", &[]),
+        ("card_require_approval", &[]),
+    ],
     steps: agent_update,
 };
 pub(crate) static AGENT_DEACTIVATE: OperationMeta = OperationMeta {
@@ -303,6 +405,9 @@ pub(crate) static AGENT_DEACTIVATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: agent_deactivate,
 };
 pub(crate) static AGENT_ROTATE_KEY: OperationMeta = OperationMeta {
@@ -317,6 +422,9 @@ pub(crate) static AGENT_ROTATE_KEY: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: agent_rotate_key,
 };
 pub(crate) static API_KEY_CREATE: OperationMeta = OperationMeta {
@@ -331,6 +439,9 @@ pub(crate) static API_KEY_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: api_key_create,
 };
 pub(crate) static API_KEY_LIST: OperationMeta = OperationMeta {
@@ -345,6 +456,9 @@ pub(crate) static API_KEY_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: api_key_list,
 };
 pub(crate) static API_KEY_DELETE: OperationMeta = OperationMeta {
@@ -359,6 +473,9 @@ pub(crate) static API_KEY_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: api_key_delete,
 };
 pub(crate) static AUDIT_EVENTS: OperationMeta = OperationMeta {
@@ -373,6 +490,9 @@ pub(crate) static AUDIT_EVENTS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: audit_events,
 };
 pub(crate) static AUTH_SIGNUP: OperationMeta = OperationMeta {
@@ -387,6 +507,9 @@ pub(crate) static AUTH_SIGNUP: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: false,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: auth_signup,
 };
 pub(crate) static AUTH_TOKEN: OperationMeta = OperationMeta {
@@ -401,6 +524,9 @@ pub(crate) static AUTH_TOKEN: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: false,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: auth_token,
 };
 pub(crate) static AUTH_REVOKE: OperationMeta = OperationMeta {
@@ -415,6 +541,9 @@ pub(crate) static AUTH_REVOKE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: auth_revoke,
 };
 pub(crate) static AUTH_AGENT_TOKEN: OperationMeta = OperationMeta {
@@ -429,6 +558,9 @@ pub(crate) static AUTH_AGENT_TOKEN: OperationMeta = OperationMeta {
     rate: Rate::Key,
     planned: false,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: auth_agent_token,
 };
 pub(crate) static AUTH_API_KEY_TOKEN: OperationMeta = OperationMeta {
@@ -443,6 +575,9 @@ pub(crate) static AUTH_API_KEY_TOKEN: OperationMeta = OperationMeta {
     rate: Rate::Key,
     planned: false,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: auth_api_key_token,
 };
 pub(crate) static AUTH_REFRESH: OperationMeta = OperationMeta {
@@ -457,6 +592,9 @@ pub(crate) static AUTH_REFRESH: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: false,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: auth_refresh,
 };
 pub(crate) static AUTH_VERIFY_EMAIL: OperationMeta = OperationMeta {
@@ -471,6 +609,9 @@ pub(crate) static AUTH_VERIFY_EMAIL: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static AUTH_GOOGLE: OperationMeta = OperationMeta {
@@ -485,6 +626,9 @@ pub(crate) static AUTH_GOOGLE: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static AUTH_JWKS: OperationMeta = OperationMeta {
@@ -499,6 +643,9 @@ pub(crate) static AUTH_JWKS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "public, max-age=300",
+    aliases: &[],
+    refuses: &[],
     steps: auth_jwks,
 };
 pub(crate) static BILLING_USAGE: OperationMeta = OperationMeta {
@@ -513,6 +660,9 @@ pub(crate) static BILLING_USAGE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static BILLING_HISTORY: OperationMeta = OperationMeta {
@@ -527,6 +677,9 @@ pub(crate) static BILLING_HISTORY: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static BILLING_SUBSCRIBE: OperationMeta = OperationMeta {
@@ -541,6 +694,9 @@ pub(crate) static BILLING_SUBSCRIBE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static BILLING_PORTAL: OperationMeta = OperationMeta {
@@ -555,6 +711,9 @@ pub(crate) static BILLING_PORTAL: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static BILLING_SUBSCRIPTION: OperationMeta = OperationMeta {
@@ -569,6 +728,9 @@ pub(crate) static BILLING_SUBSCRIPTION: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static BILLING_TOPUP: OperationMeta = OperationMeta {
@@ -583,6 +745,9 @@ pub(crate) static BILLING_TOPUP: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static BILLING_BALANCE: OperationMeta = OperationMeta {
@@ -597,6 +762,9 @@ pub(crate) static BILLING_BALANCE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static BILLING_TRANSACTIONS: OperationMeta = OperationMeta {
@@ -611,6 +779,9 @@ pub(crate) static BILLING_TRANSACTIONS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static BILLING_OVERAGE_METHOD: OperationMeta = OperationMeta {
@@ -625,6 +796,9 @@ pub(crate) static BILLING_OVERAGE_METHOD: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static BILLING_WEBHOOK: OperationMeta = OperationMeta {
@@ -639,6 +813,9 @@ pub(crate) static BILLING_WEBHOOK: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CHAIN_LIST: OperationMeta = OperationMeta {
@@ -653,6 +830,9 @@ pub(crate) static CHAIN_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CHAIN_GET: OperationMeta = OperationMeta {
@@ -667,6 +847,9 @@ pub(crate) static CHAIN_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CHAIN_LIST_ALL: OperationMeta = OperationMeta {
@@ -681,6 +864,9 @@ pub(crate) static CHAIN_LIST_ALL: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CHAIN_CREATE: OperationMeta = OperationMeta {
@@ -695,6 +881,9 @@ pub(crate) static CHAIN_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CHAIN_UPDATE: OperationMeta = OperationMeta {
@@ -709,6 +898,9 @@ pub(crate) static CHAIN_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CHAIN_DELETE: OperationMeta = OperationMeta {
@@ -723,6 +915,9 @@ pub(crate) static CHAIN_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CMEK_ENABLE: OperationMeta = OperationMeta {
@@ -737,6 +932,9 @@ pub(crate) static CMEK_ENABLE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CMEK_DISABLE: OperationMeta = OperationMeta {
@@ -751,6 +949,9 @@ pub(crate) static CMEK_DISABLE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CMEK_ROTATE: OperationMeta = OperationMeta {
@@ -765,6 +966,9 @@ pub(crate) static CMEK_ROTATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static CMEK_ROTATION: OperationMeta = OperationMeta {
@@ -779,6 +983,9 @@ pub(crate) static CMEK_ROTATION: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static DEVICE_CODE: OperationMeta = OperationMeta {
@@ -793,6 +1000,9 @@ pub(crate) static DEVICE_CODE: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static DEVICE_TOKEN: OperationMeta = OperationMeta {
@@ -807,6 +1017,9 @@ pub(crate) static DEVICE_TOKEN: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static DEVICE_STATUS: OperationMeta = OperationMeta {
@@ -821,6 +1034,9 @@ pub(crate) static DEVICE_STATUS: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static DEVICE_APPROVE: OperationMeta = OperationMeta {
@@ -835,6 +1051,9 @@ pub(crate) static DEVICE_APPROVE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static DEVICE_DENY: OperationMeta = OperationMeta {
@@ -849,6 +1068,9 @@ pub(crate) static DEVICE_DENY: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static HEALTH_GET: OperationMeta = OperationMeta {
@@ -860,9 +1082,12 @@ pub(crate) static HEALTH_GET: OperationMeta = OperationMeta {
     requires_intents: false,
     audit: None,
     refusal: "health.get",
-    rate: Rate::Principal,
+    rate: Rate::Never,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: health_get,
 };
 pub(crate) static HEALTH_HSM: OperationMeta = OperationMeta {
@@ -874,9 +1099,12 @@ pub(crate) static HEALTH_HSM: OperationMeta = OperationMeta {
     requires_intents: false,
     audit: None,
     refusal: "health.hsm",
-    rate: Rate::Principal,
+    rate: Rate::Never,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: health_hsm,
 };
 pub(crate) static META_OPENAPI: OperationMeta = OperationMeta {
@@ -891,6 +1119,9 @@ pub(crate) static META_OPENAPI: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "public, max-age=300",
+    aliases: &[],
+    refuses: &[],
     steps: meta_openapi,
 };
 pub(crate) static MFA_STATUS: OperationMeta = OperationMeta {
@@ -905,6 +1136,9 @@ pub(crate) static MFA_STATUS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static MFA_SETUP: OperationMeta = OperationMeta {
@@ -919,6 +1153,9 @@ pub(crate) static MFA_SETUP: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static MFA_VERIFY_SETUP: OperationMeta = OperationMeta {
@@ -933,6 +1170,9 @@ pub(crate) static MFA_VERIFY_SETUP: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static MFA_VERIFY: OperationMeta = OperationMeta {
@@ -947,6 +1187,9 @@ pub(crate) static MFA_VERIFY: OperationMeta = OperationMeta {
     rate: Rate::Authentication,
     planned: true,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static MFA_DISABLE: OperationMeta = OperationMeta {
@@ -961,6 +1204,9 @@ pub(crate) static MFA_DISABLE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ORG_MEMBERS: OperationMeta = OperationMeta {
@@ -975,6 +1221,9 @@ pub(crate) static ORG_MEMBERS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ORG_INVITE: OperationMeta = OperationMeta {
@@ -989,6 +1238,9 @@ pub(crate) static ORG_INVITE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ORG_MEMBER_UPDATE: OperationMeta = OperationMeta {
@@ -1003,6 +1255,9 @@ pub(crate) static ORG_MEMBER_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static ORG_MEMBER_REMOVE: OperationMeta = OperationMeta {
@@ -1017,6 +1272,9 @@ pub(crate) static ORG_MEMBER_REMOVE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static POLICY_CREATE: OperationMeta = OperationMeta {
@@ -1031,6 +1289,14 @@ pub(crate) static POLICY_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[
+        ("effect", &["allow"]),
+        ("attribute_conditions", &[]),
+        ("consensus_trigger", &[]),
+        ("tx_conditions", &[]),
+    ],
     steps: policy_create,
 };
 pub(crate) static POLICY_LIST: OperationMeta = OperationMeta {
@@ -1045,6 +1311,9 @@ pub(crate) static POLICY_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: policy_list,
 };
 pub(crate) static POLICY_UPDATE: OperationMeta = OperationMeta {
@@ -1059,6 +1328,14 @@ pub(crate) static POLICY_UPDATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[
+        ("effect", &["allow"]),
+        ("attribute_conditions", &[]),
+        ("consensus_trigger", &[]),
+        ("tx_conditions", &[]),
+    ],
     steps: policy_update,
 };
 pub(crate) static POLICY_DELETE: OperationMeta = OperationMeta {
@@ -1073,6 +1350,9 @@ pub(crate) static POLICY_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: policy_delete,
 };
 pub(crate) static SECRET_LIST: OperationMeta = OperationMeta {
@@ -1087,6 +1367,9 @@ pub(crate) static SECRET_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: secret_list,
 };
 pub(crate) static SECRET_PUT: OperationMeta = OperationMeta {
@@ -1101,6 +1384,9 @@ pub(crate) static SECRET_PUT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[("secret_type", "type")],
+    refuses: &[],
     steps: secret_put,
 };
 pub(crate) static SECRET_GET: OperationMeta = OperationMeta {
@@ -1115,6 +1401,9 @@ pub(crate) static SECRET_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: secret_get,
 };
 pub(crate) static SECRET_DELETE: OperationMeta = OperationMeta {
@@ -1129,6 +1418,9 @@ pub(crate) static SECRET_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: secret_delete,
 };
 pub(crate) static SECURITY_IP_RULES: OperationMeta = OperationMeta {
@@ -1143,6 +1435,9 @@ pub(crate) static SECURITY_IP_RULES: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static SECURITY_IP_RULE_CREATE: OperationMeta = OperationMeta {
@@ -1157,6 +1452,9 @@ pub(crate) static SECURITY_IP_RULE_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static SECURITY_IP_RULE_DELETE: OperationMeta = OperationMeta {
@@ -1171,6 +1469,9 @@ pub(crate) static SECURITY_IP_RULE_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static SHARE_CREATE: OperationMeta = OperationMeta {
@@ -1185,6 +1486,9 @@ pub(crate) static SHARE_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static SHARE_ACCESS: OperationMeta = OperationMeta {
@@ -1199,6 +1503,9 @@ pub(crate) static SHARE_ACCESS: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 65536usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static SHARE_REVOKE: OperationMeta = OperationMeta {
@@ -1213,6 +1520,9 @@ pub(crate) static SHARE_REVOKE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static SHARE_OUTBOUND: OperationMeta = OperationMeta {
@@ -1227,6 +1537,9 @@ pub(crate) static SHARE_OUTBOUND: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static SHARE_INBOUND: OperationMeta = OperationMeta {
@@ -1241,6 +1554,9 @@ pub(crate) static SHARE_INBOUND: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static SHARE_ACCEPT: OperationMeta = OperationMeta {
@@ -1255,6 +1571,9 @@ pub(crate) static SHARE_ACCEPT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static SHARE_DECLINE: OperationMeta = OperationMeta {
@@ -1269,6 +1588,9 @@ pub(crate) static SHARE_DECLINE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_SUBMIT: OperationMeta = OperationMeta {
@@ -1283,6 +1605,9 @@ pub(crate) static TRANSACTION_SUBMIT: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[("mode", &["eoa"]), ("gasless", &[]), ("raw_transaction", &[])],
     steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_LIST: OperationMeta = OperationMeta {
@@ -1297,6 +1622,9 @@ pub(crate) static TRANSACTION_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_GET: OperationMeta = OperationMeta {
@@ -1311,6 +1639,9 @@ pub(crate) static TRANSACTION_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_SIMULATE: OperationMeta = OperationMeta {
@@ -1325,6 +1656,9 @@ pub(crate) static TRANSACTION_SIMULATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static TRANSACTION_SIMULATE_BUNDLE: OperationMeta = OperationMeta {
@@ -1339,6 +1673,9 @@ pub(crate) static TRANSACTION_SIMULATE_BUNDLE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: true,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: pipeline::planned,
 };
 pub(crate) static VAULT_CREATE: OperationMeta = OperationMeta {
@@ -1353,6 +1690,9 @@ pub(crate) static VAULT_CREATE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[("mpc_custody", &["none"])],
     steps: vault_create,
 };
 pub(crate) static VAULT_LIST: OperationMeta = OperationMeta {
@@ -1367,6 +1707,9 @@ pub(crate) static VAULT_LIST: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: vault_list,
 };
 pub(crate) static VAULT_GET: OperationMeta = OperationMeta {
@@ -1381,6 +1724,9 @@ pub(crate) static VAULT_GET: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: vault_get,
 };
 pub(crate) static VAULT_DELETE: OperationMeta = OperationMeta {
@@ -1395,6 +1741,9 @@ pub(crate) static VAULT_DELETE: OperationMeta = OperationMeta {
     rate: Rate::Principal,
     planned: false,
     max_body: 5242880usize,
+    cache: "no-store",
+    aliases: &[],
+    refuses: &[],
     steps: vault_delete,
 };
 fn account_get<'a>(
@@ -2116,7 +2465,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
             match method {
                 "GET" => Routed::Operation(&CHAIN_LIST_ALL, vec![]),
                 "POST" => Routed::Operation(&CHAIN_CREATE, vec![]),
-                _ => Routed::WrongMethod("GET, POST"),
+                _ => Routed::WrongMethod("GET, HEAD, POST"),
             }
         }
         ["v1", "admin", "chains", s3] => {
@@ -2138,13 +2487,13 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
                 "PUT" => {
                     Routed::Operation(&ADMIN_ORG_LIMITS_PUT, vec![(* s3).to_owned()])
                 }
-                _ => Routed::WrongMethod("GET, PUT"),
+                _ => Routed::WrongMethod("GET, HEAD, PUT"),
             }
         }
         ["v1", "admin", "settings"] => {
             match method {
                 "GET" => Routed::Operation(&ADMIN_SETTINGS, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "admin", "settings", s3] => {
@@ -2159,7 +2508,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "admin", "users"] => {
             match method {
                 "GET" => Routed::Operation(&ADMIN_USERS, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "admin", "users", s3] => {
@@ -2174,14 +2523,14 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
             match method {
                 "GET" => Routed::Operation(&ADMIN_X402, vec![]),
                 "PUT" => Routed::Operation(&ADMIN_X402_PUT, vec![]),
-                _ => Routed::WrongMethod("GET, PUT"),
+                _ => Routed::WrongMethod("GET, HEAD, PUT"),
             }
         }
         ["v1", "agents"] => {
             match method {
                 "POST" => Routed::Operation(&AGENT_REGISTER, vec![]),
                 "GET" => Routed::Operation(&AGENT_LIST, vec![]),
-                _ => Routed::WrongMethod("GET, POST"),
+                _ => Routed::WrongMethod("GET, HEAD, POST"),
             }
         }
         ["v1", "agents", "enroll"] => {
@@ -2193,7 +2542,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "agents", "me"] => {
             match method {
                 "GET" => Routed::Operation(&AGENT_ME, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "agents", s2] => {
@@ -2201,7 +2550,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
                 "GET" => Routed::Operation(&AGENT_GET, vec![(* s2).to_owned()]),
                 "PATCH" => Routed::Operation(&AGENT_UPDATE, vec![(* s2).to_owned()]),
                 "DELETE" => Routed::Operation(&AGENT_DEACTIVATE, vec![(* s2).to_owned()]),
-                _ => Routed::WrongMethod("DELETE, GET, PATCH"),
+                _ => Routed::WrongMethod("DELETE, GET, HEAD, PATCH"),
             }
         }
         ["v1", "agents", s2, "rotate-key"] => {
@@ -2214,7 +2563,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
             match method {
                 "POST" => Routed::Operation(&TRANSACTION_SUBMIT, vec![(* s2).to_owned()]),
                 "GET" => Routed::Operation(&TRANSACTION_LIST, vec![(* s2).to_owned()]),
-                _ => Routed::WrongMethod("GET, POST"),
+                _ => Routed::WrongMethod("GET, HEAD, POST"),
             }
         }
         ["v1", "agents", s2, "transactions", "simulate"] => {
@@ -2244,13 +2593,13 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
                         vec![(* s2).to_owned(), (* s4).to_owned()],
                     )
                 }
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "audit", "events"] => {
             match method {
                 "GET" => Routed::Operation(&AUDIT_EVENTS, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "auth", "agent-token"] => {
@@ -2269,7 +2618,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
             match method {
                 "POST" => Routed::Operation(&API_KEY_CREATE, vec![]),
                 "GET" => Routed::Operation(&API_KEY_LIST, vec![]),
-                _ => Routed::WrongMethod("GET, POST"),
+                _ => Routed::WrongMethod("GET, HEAD, POST"),
             }
         }
         ["v1", "auth", "api-keys", s3] => {
@@ -2299,7 +2648,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "auth", "device", "code", s4] => {
             match method {
                 "GET" => Routed::Operation(&DEVICE_STATUS, vec![(* s4).to_owned()]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "auth", "device", "deny"] => {
@@ -2323,7 +2672,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "auth", "jwks"] => {
             match method {
                 "GET" => Routed::Operation(&AUTH_JWKS, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "auth", "me"] => {
@@ -2331,7 +2680,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
                 "GET" => Routed::Operation(&ACCOUNT_GET, vec![]),
                 "PATCH" => Routed::Operation(&ACCOUNT_UPDATE, vec![]),
                 "DELETE" => Routed::Operation(&ACCOUNT_DELETE, vec![]),
-                _ => Routed::WrongMethod("DELETE, GET, PATCH"),
+                _ => Routed::WrongMethod("DELETE, GET, HEAD, PATCH"),
             }
         }
         ["v1", "auth", "mfa"] => {
@@ -2349,7 +2698,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "auth", "mfa", "status"] => {
             match method {
                 "GET" => Routed::Operation(&MFA_STATUS, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "auth", "mfa", "verify"] => {
@@ -2392,7 +2741,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "billing", "credits", "balance"] => {
             match method {
                 "GET" => Routed::Operation(&BILLING_BALANCE, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "billing", "credits", "topup"] => {
@@ -2404,13 +2753,13 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "billing", "credits", "transactions"] => {
             match method {
                 "GET" => Routed::Operation(&BILLING_TRANSACTIONS, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "billing", "history"] => {
             match method {
                 "GET" => Routed::Operation(&BILLING_HISTORY, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "billing", "overage-method"] => {
@@ -2434,13 +2783,13 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "billing", "subscription"] => {
             match method {
                 "GET" => Routed::Operation(&BILLING_SUBSCRIPTION, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "billing", "usage"] => {
             match method {
                 "GET" => Routed::Operation(&BILLING_USAGE, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "billing", "webhooks"] => {
@@ -2452,31 +2801,31 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "chains"] => {
             match method {
                 "GET" => Routed::Operation(&CHAIN_LIST, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "chains", s2] => {
             match method {
                 "GET" => Routed::Operation(&CHAIN_GET, vec![(* s2).to_owned()]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "health"] => {
             match method {
                 "GET" => Routed::Operation(&HEALTH_GET, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "health", "hsm"] => {
             match method {
                 "GET" => Routed::Operation(&HEALTH_HSM, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "openapi.json"] => {
             match method {
                 "GET" => Routed::Operation(&META_OPENAPI, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "org", "invite"] => {
@@ -2488,7 +2837,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "org", "members"] => {
             match method {
                 "GET" => Routed::Operation(&ORG_MEMBERS, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "org", "members", s3] => {
@@ -2510,7 +2859,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
             match method {
                 "GET" => Routed::Operation(&SECURITY_IP_RULES, vec![]),
                 "POST" => Routed::Operation(&SECURITY_IP_RULE_CREATE, vec![]),
-                _ => Routed::WrongMethod("GET, POST"),
+                _ => Routed::WrongMethod("GET, HEAD, POST"),
             }
         }
         ["v1", "security", "ip-rules", s3] => {
@@ -2525,19 +2874,19 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
             match method {
                 "GET" => Routed::Operation(&SHARE_ACCESS, vec![(* s2).to_owned()]),
                 "DELETE" => Routed::Operation(&SHARE_REVOKE, vec![(* s2).to_owned()]),
-                _ => Routed::WrongMethod("DELETE, GET"),
+                _ => Routed::WrongMethod("DELETE, GET, HEAD"),
             }
         }
         ["v1", "shares", "inbound"] => {
             match method {
                 "GET" => Routed::Operation(&SHARE_INBOUND, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "shares", "outbound"] => {
             match method {
                 "GET" => Routed::Operation(&SHARE_OUTBOUND, vec![]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "shares", s2, "accept"] => {
@@ -2556,14 +2905,14 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
             match method {
                 "POST" => Routed::Operation(&VAULT_CREATE, vec![]),
                 "GET" => Routed::Operation(&VAULT_LIST, vec![]),
-                _ => Routed::WrongMethod("GET, POST"),
+                _ => Routed::WrongMethod("GET, HEAD, POST"),
             }
         }
         ["v1", "vaults", s2] => {
             match method {
                 "GET" => Routed::Operation(&VAULT_GET, vec![(* s2).to_owned()]),
                 "DELETE" => Routed::Operation(&VAULT_DELETE, vec![(* s2).to_owned()]),
-                _ => Routed::WrongMethod("DELETE, GET"),
+                _ => Routed::WrongMethod("DELETE, GET, HEAD"),
             }
         }
         ["v1", "vaults", s2, "cmek"] => {
@@ -2587,14 +2936,14 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
                         vec![(* s2).to_owned(), (* s4).to_owned()],
                     )
                 }
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "vaults", s2, "policies"] => {
             match method {
                 "POST" => Routed::Operation(&POLICY_CREATE, vec![(* s2).to_owned()]),
                 "GET" => Routed::Operation(&POLICY_LIST, vec![(* s2).to_owned()]),
-                _ => Routed::WrongMethod("GET, POST"),
+                _ => Routed::WrongMethod("GET, HEAD, POST"),
             }
         }
         ["v1", "vaults", s2, "policies", s4] => {
@@ -2617,7 +2966,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
         ["v1", "vaults", s2, "secrets"] => {
             match method {
                 "GET" => Routed::Operation(&SECRET_LIST, vec![(* s2).to_owned()]),
-                _ => Routed::WrongMethod("GET"),
+                _ => Routed::WrongMethod("GET, HEAD"),
             }
         }
         ["v1", "vaults", s2, "secrets", s4 @ ..] if !s4.is_empty() => {
@@ -2634,7 +2983,7 @@ pub(crate) fn route(method: &str, segments: &[&str]) -> Routed {
                         vec![(* s2).to_owned(), s4.join("/")],
                     )
                 }
-                _ => Routed::WrongMethod("DELETE, GET, PUT"),
+                _ => Routed::WrongMethod("DELETE, GET, HEAD, PUT"),
             }
         }
         _ => Routed::Unknown,

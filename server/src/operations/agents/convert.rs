@@ -5,7 +5,7 @@ use crate::caller::{AnyCaller, NewKey};
 use crate::error::{Error, Result};
 use crate::operations::checks;
 use crate::store::SealedBytes;
-use crate::store::entity::agent;
+use crate::store::entity::agent::{self, Identity};
 use keepward_api::{AgentId, OrgId, Timestamp, UserId, VaultId, types};
 use serde::{Deserialize, Serialize};
 
@@ -16,14 +16,6 @@ pub(super) struct Guardrails {
     max_value_eth: Option<String>,
     daily_limit_eth: Option<String>,
     allowed_chains: Vec<String>,
-}
-
-/// How an agent without an API key proves itself, as its row stores it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Identity {
-    client_cert_fingerprint: Option<String>,
-    oidc_issuer: Option<String>,
-    oidc_client_id: Option<String>,
 }
 
 /// An agent that was asked for.
@@ -47,6 +39,7 @@ pub(super) struct Changes {
     scopes: Option<String>,
     is_active: Option<bool>,
     expires_at: Option<Option<i64>>,
+    api_key_expires_at: Option<Option<i64>>,
     intents_api_enabled: Option<bool>,
     to_allowlist: Option<Vec<String>>,
     max_value_eth: Option<Option<String>>,
@@ -59,7 +52,7 @@ pub(super) struct Changes {
 fn ttl(seconds: Option<i32>) -> Result<Option<i64>> {
     match seconds {
         Some(seconds) if !(120..=86_400).contains(&seconds) => {
-            Err(Error::field("token_ttl_seconds", "is 120 to 86400"))
+            Err(Error::field("token_ttl_seconds", "must be 120 to 86400"))
         }
         seconds => Ok(seconds.map(i64::from)),
     }
@@ -73,7 +66,7 @@ fn amount(field: &str, text: Option<String>) -> Result<Option<String>> {
     if digits(whole, 30) && digits(fraction, 18) {
         Ok(Some(text))
     } else {
-        Err(Error::field(field, "is a decimal amount such as 0.01 with at most 18 decimals"))
+        Err(Error::field(field, "must be a decimal amount such as 0.01 with at most 18 decimals"))
     }
 }
 
@@ -84,7 +77,7 @@ fn addresses(list: Vec<String>) -> Result<Vec<String>> {
     if list.len() <= 1000 && list.iter().all(plain) {
         Ok(list)
     } else {
-        Err(Error::field("tx_to_allowlist", "is up to 1,000 addresses of 0x and 40 hex digits"))
+        Err(Error::field("tx_to_allowlist", "must be up to 1,000 addresses of 0x and 40 hex digits"))
     }
 }
 
@@ -94,22 +87,28 @@ fn chains(list: Vec<String>) -> Result<Vec<String>> {
     if list.len() <= 100 && list.iter().all(plain) {
         Ok(list)
     } else {
-        Err(Error::field("tx_allowed_chains", "is up to 100 names or numbers of chains"))
+        Err(Error::field("tx_allowed_chains", "must be up to 100 names or numbers of chains"))
     }
 }
 
 fn bound(list: Vec<VaultId>) -> Result<Vec<VaultId>> {
-    if list.len() <= 1000 { Ok(list) } else { Err(Error::field("vault_ids", "are at most 1,000")) }
+    if list.len() <= 1000 { Ok(list) } else { Err(Error::field("vault_ids", "must be at most 1,000 ids")) }
 }
 
-fn identity(request: &types::CreateAgentRequest, method: types::AuthMethod) -> Result<Identity> {
+/// Of a field about the key of an agent that has none.
+const NO_KEY: &str = "must be left out: this agent has no API key";
+
+fn identity(request: &types::CreateAgentRequest, method: types::AuthMethod, now: Timestamp) -> Result<Identity> {
     let mut identity = Identity::default();
     match method {
-        types::AuthMethod::ApiKey => {}
+        types::AuthMethod::ApiKey => {
+            identity.api_key_expires_at = checks::future("api_key_expires_at", request.api_key_expires_at, now)?;
+        }
+        _ if request.api_key_expires_at.is_some() => return Err(Error::field("api_key_expires_at", NO_KEY)),
         types::AuthMethod::Mtls => {
             let fingerprint = request.client_cert_fingerprint.as_deref().map(str::to_ascii_lowercase);
             let good = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-            let rule = "is the hex SHA-256 of the client certificate (64 digits)";
+            let rule = "must be the hex SHA-256 of the client certificate (64 digits)";
             identity.client_cert_fingerprint =
                 Some(fingerprint.filter(good).ok_or_else(|| Error::field("client_cert_fingerprint", rule))?);
         }
@@ -122,9 +121,9 @@ fn identity(request: &types::CreateAgentRequest, method: types::AuthMethod) -> R
                 .clone()
                 .filter(|text| (1..=255).contains(&text.len()) && !text.chars().any(char::is_control));
             identity.oidc_issuer =
-                Some(issuer.ok_or_else(|| Error::field("oidc_issuer", "is the https address of the issuer"))?);
+                Some(issuer.ok_or_else(|| Error::field("oidc_issuer", "must be the https address of the issuer"))?);
             identity.oidc_client_id =
-                Some(client.ok_or_else(|| Error::field("oidc_client_id", "is the client's id at the issuer"))?);
+                Some(client.ok_or_else(|| Error::field("oidc_client_id", "must be the client's id at the issuer"))?);
         }
     }
     Ok(identity)
@@ -134,7 +133,7 @@ pub(super) fn draft(request: types::CreateAgentRequest, now: Timestamp) -> Resul
     let auth_method = request.auth_method.unwrap_or(types::AuthMethod::ApiKey);
     Ok(Draft {
         auth_method,
-        identity: identity(&request, auth_method)?,
+        identity: identity(&request, auth_method, now)?,
         name: request.name.into(),
         description: checks::description(request.description)?,
         scopes: checks::scopes(request.scopes)?,
@@ -154,7 +153,7 @@ pub(super) fn draft(request: types::CreateAgentRequest, now: Timestamp) -> Resul
 /// `null` clears a field, and is refused where a field can't be empty.
 fn never_empty<T>(field: &str, value: Option<Option<T>>) -> Result<Option<T>> {
     match value {
-        Some(None) => Err(Error::field(field, "can't be empty")),
+        Some(None) => Err(Error::field(field, "must not be null")),
         Some(value) => Ok(value),
         None => Ok(None),
     }
@@ -167,6 +166,10 @@ pub(super) fn changes(request: types::UpdateAgentRequest, now: Timestamp) -> Res
         scopes: request.scopes.map(checks::scopes).transpose()?,
         is_active: never_empty("is_active", request.is_active)?,
         expires_at: request.expires_at.map(|time| checks::future("expires_at", time, now)).transpose()?,
+        api_key_expires_at: request
+            .api_key_expires_at
+            .map(|time| checks::future("api_key_expires_at", time, now))
+            .transpose()?,
         intents_api_enabled: never_empty("intents_api_enabled", request.intents_api_enabled)?,
         to_allowlist: request.tx_to_allowlist.map(|list| addresses(list.unwrap_or_default())).transpose()?,
         max_value_eth: request.tx_max_value_eth.map(|text| amount("tx_max_value_eth", text)).transpose()?,
@@ -195,6 +198,14 @@ impl Changes {
             // Tokens from before a deactivation stay dead when the agent is revived.
             agent.generation += i64::from(agent.is_active && !is_active);
             agent.is_active = is_active;
+        }
+        if let Some(end) = self.api_key_expires_at {
+            if end.is_some() && agent.key_hash.is_none() {
+                return Err(Error::field("api_key_expires_at", NO_KEY));
+            }
+            let mut identity: Identity = serde_json::from_str(&agent.identity).map_err(Error::internal)?;
+            identity.api_key_expires_at = end;
+            agent.identity = serde_json::to_string(&identity).map_err(Error::internal)?;
         }
         if let Some(ids) = &self.vault_ids {
             agent.vault_ids = serde_json::to_string(ids).map_err(Error::internal)?;

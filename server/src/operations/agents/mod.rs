@@ -200,6 +200,12 @@ impl Change for Rotate {
         if agent.key_hash.is_none() {
             return Err(Error::invalid("This agent has no API key: it proves itself in another way."));
         }
+        let now = unit.now().microseconds();
+        if agent.credentials_end().map_err(Error::internal)?.is_some_and(|end| end <= now) {
+            return Err(Error::conflict(
+                "A new key would not be good: change `expires_at` or `api_key_expires_at` first.",
+            ));
+        }
         agent.key_hash = Some(crate::store::SealedBytes(self.key.hash.clone()));
         agent.generation += 1;
         let id = agent.id;

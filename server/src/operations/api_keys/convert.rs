@@ -1,6 +1,6 @@
 //! Personal keys between wire and rows.
 
-use crate::caller::{AnyCaller, NewKey};
+use crate::caller::{AnyCaller, NewKey, PersonalKey};
 use crate::error::{Error, Result};
 use crate::operations::checks;
 use crate::store::SealedBytes;
@@ -14,12 +14,23 @@ pub(super) struct Draft {
     expires_at: Option<i64>,
 }
 
-pub(super) fn draft(request: types::CreateApiKeyRequest, now: Timestamp) -> Result<Draft> {
-    Ok(Draft {
-        name: request.name.into(),
-        scopes: checks::scopes(request.scopes)?,
-        expires_at: checks::future("expires_at", request.expires_at, now)?,
-    })
+/// What a key makes can't outlive it: left out, end and scopes are those of the key that makes it. (Scopes that limit paths
+/// are not compared: a key that has some makes none.)
+pub(super) fn draft(request: types::CreateApiKeyRequest, maker: Option<&PersonalKey>, now: Timestamp) -> Result<Draft> {
+    let expires_at =
+        match (checks::future("expires_at", request.expires_at, now)?, maker.and_then(|key| key.expires_at)) {
+            (Some(asked), Some(end)) if asked > end.microseconds() => {
+                return Err(Error::field("expires_at", "must not be after the end of the key that makes this one"));
+            }
+            (None, Some(end)) => Some(end.microseconds()),
+            (asked, _) => asked,
+        };
+    let scopes = match (request.scopes.filter(|scopes| !scopes.is_empty()), maker) {
+        // As they are stored: an earlier version may have taken what is refused now.
+        (None, Some(maker)) => serde_json::to_string(&maker.scopes).map_err(Error::internal)?,
+        (asked, _) => checks::scopes(asked)?,
+    };
+    Ok(Draft { name: request.name.into(), scopes, expires_at })
 }
 
 pub(super) fn row(caller: &AnyCaller, draft: &Draft, key: &NewKey, now: Timestamp) -> api_key::Model {

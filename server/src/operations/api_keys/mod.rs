@@ -20,7 +20,7 @@ pub(crate) async fn create(
     body: Unread<types::CreateApiKeyRequest>,
 ) -> Result<Recorded<types::ApiKeyCreatedResponse>> {
     let grant = caller.live().may::<action::Extend>()?;
-    let draft = convert::draft(body.read(&grant).await?, caller.session.now)?;
+    let draft = convert::draft(body.read(&grant).await?, caller.session.key.as_ref(), caller.session.now)?;
     let key = new_key(KeyKind::User, &app.keyring.sub_keys)?;
     let text = key.text.clone();
     let made = app.committer.commit(Create { keyring: Arc::clone(&app.keyring), grant, draft, key }).await?;

@@ -21,8 +21,8 @@ pub(crate) async fn events(app: &App, caller: AnyCaller, params: AuditEventsPara
         action: params.action,
         from: params.from,
         to: params.to,
-        limit: limit.ok_or_else(|| Error::field("limit", "is 1 or more"))?,
-        offset: offset.map_err(|_| Error::field("offset", "is 0 or more"))?,
+        limit: limit.ok_or_else(|| Error::field("limit", "must be 1 or more"))?,
+        offset: offset.map_err(|_| Error::field("offset", "must be 0 or more"))?,
     };
     let events =
         app.database.read(crate::audit::events(&app.database.readers(), caller.session().org, &filter)).await?;

@@ -1,6 +1,5 @@
 //! Trading a key for a token.
 
-use super::{limited, rows};
 use crate::app::App;
 use crate::caller::{
     AGENT_TOKEN_SECONDS, AgentCaller, AnyCaller, Claims, Credential, IssuedToken, KeyKind, USER_TOKEN_SECONDS,
@@ -21,7 +20,10 @@ pub(super) async fn prove(app: &App, visitor: Visitor, key: &str) -> Result<AnyC
     let proven = load(readers, &app.keyring, &credential, None::<&lookup::Nothing>, visitor.now, visitor.address);
     match app.database.read(proven).await {
         Ok((caller, _)) => {
-            app.limits.charge_key_exchange(caller.actor().id().unwrap_or_default()).map_err(limited)?;
+            app.limits.charge_key_exchange(caller.actor().id().unwrap_or_default()).map_err(|retry_after_seconds| {
+                let limit = Some("of one key, 100 exchanges at once, then 10 a second");
+                Error::RateLimited { retry_after_seconds, limit }
+            })?;
             app.activity.note(caller.actor(), caller.session().key.as_ref().map(|key| key.id), visitor.now);
             Ok(caller)
         }
@@ -43,17 +45,12 @@ pub(super) async fn agent(app: &App, visitor: Visitor, key: &str, expected: Opti
     }
 }
 
-/// What to say to who brings no key.
-pub(super) async fn without_key(app: &App, agent: Option<AgentId>, has_assertion: bool) -> Result<Error> {
-    let method = match agent {
-        Some(id) => app.database.read(rows::auth_method(&app.database.readers(), &app.keyring, id)).await?,
-        None => None,
-    };
-    let other = method.is_some_and(|method| method != "api_key");
-    if has_assertion || other {
-        return Ok(Error::NotImplemented { detail: "Certificates and client assertions come with a later version." });
+/// What a caller without a key is told: alike for every agent and for none, so that ids can't be tried.
+pub(super) fn without_key(has_assertion: bool) -> Error {
+    match has_assertion {
+        true => Error::NotImplemented { detail: "Client assertions come with a later version." },
+        false => Error::field("api_key", "must be given; client certificates come with a later version"),
     }
-    Ok(Error::field("api_key", "is needed of an agent with an API key"))
 }
 
 /// Copies in a token are information, and a token has to fit a header: of long lists it holds the beginning.
@@ -72,7 +69,8 @@ fn short(scopes: Vec<String>) -> Vec<String> {
 pub(super) async fn issue_agent(app: &App, caller: &AgentCaller) -> Result<IssuedToken> {
     let (agent, now) = (&caller.agent, caller.session.now);
     let asked = agent.token_ttl_seconds.unwrap_or(AGENT_TOKEN_SECONDS);
-    let left = agent.expires_at.map_or(asked, |end| (end - now.microseconds()) / 1_000_000);
+    let end = agent.credentials_end().map_err(Error::internal)?;
+    let left = end.map_or(asked, |end| (end - now.microseconds()) / 1_000_000);
     let mut claims =
         Claims::new(caller.any().actor(), caller.session.org, agent.generation, now, asked.min(left).max(1));
     claims.scopes = short(serde_json::from_str(&agent.scopes).map_err(Error::internal)?);

@@ -81,7 +81,7 @@ pub(crate) async fn token(
 }
 
 fn limited(retry_after_seconds: u64) -> Error {
-    Error::RateLimited { retry_after_seconds }
+    Error::RateLimited { retry_after_seconds, limit: None }
 }
 
 /// The event of a credential that was traded for a token.
@@ -101,7 +101,7 @@ pub(crate) async fn agent_token(
         return Err(Error::NotImplemented { detail: "Biscuits come with a later version; ask for a jwt." });
     }
     let Some(key) = request.api_key else {
-        return Err(exchange::without_key(app, request.agent_id, request.client_assertion.is_some()).await?);
+        return Err(exchange::without_key(request.client_assertion.is_some()));
     };
     let agent = exchange::agent(app, visitor, key.expose(), request.agent_id).await?;
     let issued = exchange::issue_agent(app, &agent).await?;

@@ -3,11 +3,13 @@
 use crate::caller::Role;
 use crate::error::Result;
 use crate::seal::Keyring;
-use crate::store::entity::{agent, organisation, revoked_token, users};
-use crate::store::{SealedBytes, update_with_mac};
-use crate::store::{Unit, insert, insert_with_mac, is_authentic};
-use keepward_api::{AgentId, Email, OrgId, Timestamp};
+use crate::store::entity::{meta, organisation, revoked_token, users};
+use crate::store::{
+    SealedBytes, Unit, expect_rows, insert, insert_with_mac, is_authentic, update_with_mac, upsert_statement,
+};
+use keepward_api::{Email, OrgId, Timestamp};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use std::time::Duration;
 use uuid::Uuid;
 
 pub(super) async fn user_by_email(
@@ -81,16 +83,6 @@ pub(super) async fn insert_user(unit: &Unit<'_>, keyring: &Keyring, user: users:
     insert_with_mac(unit.connection(), &keyring.sub_keys.row, user).await
 }
 
-/// How an agent proves itself, if there is one.
-pub(super) async fn auth_method(
-    connection: &impl ConnectionTrait,
-    keyring: &Keyring,
-    id: AgentId,
-) -> Result<Option<String>> {
-    let agent = agent::Entity::find_by_id(id.0).one(connection).await?;
-    Ok(agent.filter(|agent| is_authentic(&keyring.sub_keys.row, agent)).map(|agent| agent.auth_method))
-}
-
 /// Ends a token; a second time changes nothing.
 pub(super) async fn revoke(unit: &Unit<'_>, jti: Uuid, expires_at: Timestamp) -> Result<()> {
     if revoked_token::Entity::find_by_id(jti).one(unit.connection()).await?.is_some() {
@@ -99,10 +91,28 @@ pub(super) async fn revoke(unit: &Unit<'_>, jti: Uuid, expires_at: Timestamp) ->
     insert(unit.connection(), revoked_token::Model { jti, expires_at: expires_at.microseconds() }).await
 }
 
-/// Removes the revocations of tokens that have expired.
-pub(super) async fn forget_expired(unit: &Unit<'_>) -> Result<()> {
-    // A day later: another server's clock may be behind this one's.
-    let expired = revoked_token::Column::ExpiresAt.lt(unit.now().plus_seconds(-86_400).microseconds());
+/// The row of the mark below: microseconds since 1970, big-endian.
+const TIME_MARK: &str = "time-mark";
+/// How long after its end a token's revocation is kept: another server's clock may be behind this one's.
+const MARGIN_SECONDS: i64 = 86_400;
+
+/// Removes the revocations of tokens that have ended by the clock and by the mark. The mark follows the clock no faster than
+/// `passed`, the time that went by on a clock that nobody sets: one that jumps ahead and back forgets nothing.
+pub(super) async fn forget_expired(unit: &Unit<'_>, passed: Duration) -> Result<()> {
+    let now = unit.now().microseconds();
+    let row = meta::Entity::find_by_id(TIME_MARK.to_owned()).one(unit.connection()).await?;
+    let mark = row.and_then(|row| Some(i64::from_be_bytes(row.value.as_slice().try_into().ok()?)));
+    let passed = i64::try_from(passed.as_micros()).unwrap_or(i64::MAX);
+    // Never back, and at first where the clock is.
+    let mark = mark.map_or(now, |mark| mark.saturating_add(passed).min(now).max(mark));
+    let value = mark.to_be_bytes().to_vec();
+    let row = upsert_statement(
+        unit.connection().get_database_backend(),
+        &[meta::Model { name: TIME_MARK.to_owned(), value }],
+    );
+    expect_rows(unit.connection().execute_raw(row).await?.rows_affected(), 1)?;
+    let end = Timestamp::from_microseconds(mark.min(now)).plus_seconds(-MARGIN_SECONDS);
+    let expired = revoked_token::Column::ExpiresAt.lt(end.microseconds());
     revoked_token::Entity::delete_many().filter(expired).exec(unit.connection()).await?;
     Ok(())
 }

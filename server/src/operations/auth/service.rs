@@ -9,6 +9,7 @@ use crate::store::entity::users;
 use crate::store::{Actor, Change, Event, Lock, Outcome, SERVER_CHAIN, SealedBytes, Unit};
 use keepward_api::{Email, OrgId, SecretText, UserId, actions};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A member for an organisation that is there.
 pub async fn add_user(app: &App, email: Email, org: OrgId, role: Role, password: SecretText) -> Result<UserId> {
@@ -54,7 +55,10 @@ pub(super) fn lock(email: &Email) -> Lock {
 }
 
 /// A token that has expired needs no revocation; the minute's job removes it.
-pub(crate) struct ForgetExpired;
+pub(crate) struct ForgetExpired {
+    /// Since it ran last, or the process began, on the monotonic clock.
+    pub(crate) passed: Duration,
+}
 
 impl Change for ForgetExpired {
     type Output = ();
@@ -62,7 +66,7 @@ impl Change for ForgetExpired {
         Vec::new()
     }
     async fn apply(&self, unit: &mut Unit<'_>) -> Result<()> {
-        rows::forget_expired(unit).await
+        rows::forget_expired(unit, self.passed).await
     }
 }
 

@@ -6,7 +6,7 @@ use crate::error::Result;
 use keepward_api::types::{HealthResponse, HealthStatus, HsmHealthResponse, HsmHealthStatus};
 
 pub(crate) async fn get(app: &App, _: Visitor) -> Result<HealthResponse> {
-    let works = app.committer.works() && app.database.answers().await;
+    let works = app.committer.works() && !app.database.is_damaged() && app.database.answers().await;
     let status = if works { HealthStatus::Healthy } else { HealthStatus::Degraded };
     Ok(HealthResponse { status: Some(status.into()), version: Some(env!("CARGO_PKG_VERSION").to_owned()) })
 }

@@ -34,7 +34,7 @@ const WORDS: [(types::PolicyPermission, Permission); 3] = [
 
 fn bits(permissions: &[types::PolicyPermission]) -> Result<i64> {
     if permissions.is_empty() {
-        return Err(Error::field("permissions", "holds at least one of read, write and delete"));
+        return Err(Error::field("permissions", "must hold at least one of read, write and delete"));
     }
     let bit = |wanted: &types::PolicyPermission| {
         WORDS.iter().find(|(word, _)| word == wanted).map_or(0, |(_, bit)| *bit as i64)
@@ -44,14 +44,14 @@ fn bits(permissions: &[types::PolicyPermission]) -> Result<i64> {
 
 fn conditions(conditions: Option<Map<String, Value>>) -> Result<String> {
     if let Some(conditions) = &conditions {
-        Conditions::parse(conditions).map_err(|rule| Error::field("conditions", rule))?;
+        Conditions::parse_new(conditions).map_err(|rule| Error::field("conditions", rule))?;
     }
-    checks::object("conditions", conditions)
+    checks::object("conditions", conditions, checks::MAX_CONDITIONS_BYTES)
 }
 
 pub(super) fn draft(request: types::CreatePolicyRequest, now: Timestamp) -> Result<Draft> {
     let id = Uuid::try_parse(&request.principal_id)
-        .map_err(|_| Error::field("principal_id", "is the UUID of a user or agent"))?;
+        .map_err(|_| Error::field("principal_id", "must be the UUID of a user or agent"))?;
     Ok(Draft {
         pattern: request.secret_path_pattern,
         principal: match request.principal_type {
@@ -67,7 +67,7 @@ pub(super) fn draft(request: types::CreatePolicyRequest, now: Timestamp) -> Resu
 pub(super) fn changes(request: types::UpdatePolicyRequest, now: Timestamp) -> Result<Changes> {
     let permissions = match request.permissions {
         None => None,
-        Some(None) => return Err(Error::field("permissions", "can't be empty")),
+        Some(None) => return Err(Error::field("permissions", "must not be null")),
         Some(Some(permissions)) => Some(bits(&permissions)?),
     };
     Ok(Changes {

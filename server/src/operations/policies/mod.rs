@@ -44,7 +44,7 @@ impl Change for Create {
         if !rows::principal_exists(unit, &self.keyring, vault.org_id, self.draft.principal).await? {
             return Err(Error::field(
                 "principal_id",
-                "is a user or agent of your organisation, as principal_type says",
+                "must be a user or agent of your organisation, as principal_type says",
             ));
         }
         let policy = service::insert(unit, &self.keyring, &vault, caller.actor(), &self.draft).await?;

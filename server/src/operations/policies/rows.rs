@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::seal::Keyring;
 use crate::store::entity::{agent, policy, users};
-use crate::store::{Actor, Unit, insert_with_mac, is_authentic, update_with_mac};
+use crate::store::{Actor, Unit, expect_rows, insert_with_mac, is_authentic, update_with_mac};
 use keepward_api::PolicyId;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
@@ -52,8 +52,7 @@ pub(super) async fn update(unit: &Unit<'_>, keyring: &Keyring, policy: policy::M
 }
 
 pub(super) async fn delete(unit: &Unit<'_>, id: Uuid) -> Result<()> {
-    policy::Entity::delete_by_id(id).exec(unit.connection()).await?;
-    Ok(())
+    expect_rows(policy::Entity::delete_by_id(id).exec(unit.connection()).await?.rows_affected, 1)
 }
 
 pub(super) async fn delete_of_vault(unit: &Unit<'_>, vault: Uuid) -> Result<()> {

@@ -14,15 +14,15 @@ use uuid::Uuid;
 /// Checks what a PUT states; left-out fields take their defaults, nothing is inherited.
 pub(super) fn new_version(request: types::PutSecretRequest, now: Timestamp) -> Result<NewVersion> {
     let max_access_count = match request.max_access_count {
-        Some(count) if count < 1 => return Err(Error::field("max_access_count", "is 1 or more")),
+        Some(count) if count < 1 => return Err(Error::field("max_access_count", "must be 1 or more")),
         count => count.map(i64::from),
     };
     // Kept by nobody yet, but held to the same size as what is.
-    checks::object("rotation_policy", request.rotation_policy)?;
+    checks::object("rotation_policy", request.rotation_policy, checks::MAX_METADATA_BYTES)?;
     Ok(NewVersion {
         kind: request.type_.unwrap_or(types::SecretType::Generic).to_string(),
         value: request.value,
-        metadata: checks::object("metadata", request.metadata)?,
+        metadata: checks::object("metadata", request.metadata, checks::MAX_METADATA_BYTES)?,
         expires_at: checks::future("expires_at", request.expires_at, now)?,
         max_access_count,
     })

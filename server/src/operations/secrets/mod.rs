@@ -9,13 +9,14 @@ use crate::audit::Recorded;
 use crate::caller::{AnyCaller, Found, Grant, Unread, action, lookup, policy};
 use crate::error::{Error, Result};
 use crate::operations::vaults::service::kek;
-use crate::seal::{Keyring, PreparedDek};
+use crate::seal::{Keyring, Opened, PreparedDek};
 use crate::store::entity::secret_version;
 use crate::store::{Change, Event, Lock, Opaque, Unit};
 use keepward_api::{Timestamp, actions, params, types};
 use std::sync::Arc;
 
-/// A read is one statement, which has run already, and one unit: its event, and its count where the version has one.
+/// A read is one statement, which has run already, and one unit: its event, and its count where the version has one. A HEAD
+/// opens and counts nothing: link scanners send it.
 pub(crate) async fn get(
     app: &App,
     caller: AnyCaller,
@@ -24,6 +25,12 @@ pub(crate) async fn get(
 ) -> Result<Recorded<types::SecretResponse>> {
     let grant = Arc::new(found.may::<action::ReadSecret>()?);
     let mut row = found.release(&grant)?;
+    if caller.session().is_head {
+        let event =
+            convert::event(&caller, actions::SECRET_GET, row.version.secret_id, grant.key()).with("method", "HEAD");
+        let answer = convert::response(row.version, Opened::nothing())?;
+        return Ok(app.committer.record(event).await?.map(|()| answer));
+    }
     loop {
         let location = convert::location(caller.session().org, &params.path, &row.version);
         let (kek, version) = (kek(&row.vault), &row.version);

@@ -2,9 +2,9 @@
 
 use crate::caller::lookup::after;
 use crate::caller::policy::Reach;
-use crate::error::Result;
-use crate::store::Unit;
+use crate::error::{Error, Result};
 use crate::store::entity::secret_version;
+use crate::store::{Unit, expect_rows, is_taken};
 use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement, UnionType};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, QueryTrait,
@@ -31,8 +31,10 @@ pub(super) async fn count_read(unit: &Unit<'_>, version: &secret_version::Model)
     Ok(counted.rows_affected == 1)
 }
 
+/// Adds a version. A conflict if there is one of its number: somebody has put an older one in the place of the newest.
 pub(super) async fn insert(unit: &mut Unit<'_>, version: secret_version::Model) -> Result<()> {
-    unit.insert(version).await
+    const DETAIL: &str = "There is a version of that number already: the database was put back by hand.";
+    unit.insert(version).await.map_err(|error| if is_taken(&error) { Error::conflict(DETAIL) } else { error })
 }
 
 /// Makes room for the next version.
@@ -41,8 +43,9 @@ pub(super) async fn supersede(unit: &Unit<'_>, former: &secret_version::Model) -
         .col_expr(secret_version::Column::IsNewest, Expr::value(None::<bool>))
         .filter(this(former))
         .exec(unit.connection())
-        .await?;
-    Ok(())
+        .await
+        .map_err(Error::from)
+        .and_then(|updated| expect_rows(updated.rows_affected, 1))
 }
 
 pub(super) async fn mark_deleted(unit: &Unit<'_>, newest: &secret_version::Model) -> Result<()> {
@@ -50,8 +53,9 @@ pub(super) async fn mark_deleted(unit: &Unit<'_>, newest: &secret_version::Model
         .col_expr(secret_version::Column::DeletedAt, Expr::value(unit.now().microseconds()))
         .filter(this(newest))
         .exec(unit.connection())
-        .await?;
-    Ok(())
+        .await
+        .map_err(Error::from)
+        .and_then(|updated| expect_rows(updated.rows_affected, 1))
 }
 
 pub(super) async fn delete_of_vault(unit: &Unit<'_>, vault: Uuid) -> Result<()> {

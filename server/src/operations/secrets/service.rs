@@ -31,6 +31,9 @@ pub(crate) async fn write(
     if dek.kek_id.0 != vault.kek_id {
         return Err(Error::Unavailable { cause: None });
     }
+    if newest.as_ref().is_some_and(|newest| newest.version >= i64::from(i32::MAX)) {
+        return Err(Error::conflict("This secret has as many versions as there can be."));
+    }
     if let Some(former) = &newest {
         rows::supersede(unit, former).await?;
     }

@@ -59,10 +59,12 @@ impl Change for Create {
 }
 
 pub(crate) async fn list(app: &App, caller: AnyCaller) -> Result<types::VaultListResponse> {
-    let vaults = app
+    let mut vaults = app
         .database
         .read(rows::visible(&app.database.readers(), &app.keyring, &caller.visible(), caller.session().now, None))
         .await?;
+    // Last: clients take the first one for their default.
+    vaults.sort_by_key(|vault| vault.name == service::AGENT_KEYS);
     Ok(types::VaultListResponse { vaults: vaults.into_iter().map(convert::response).collect() })
 }
 

@@ -6,7 +6,7 @@ use crate::caller::policy::Permission;
 use crate::error::Result;
 use crate::seal::Keyring;
 use crate::store::entity::{policy, vault};
-use crate::store::{Unit, is_authentic};
+use crate::store::{Unit, expect_rows, is_authentic};
 use keepward_api::Timestamp;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::net::IpAddr;
@@ -98,6 +98,5 @@ pub(super) async fn count_of(connection: &impl ConnectionTrait, org: Uuid, ids: 
 }
 
 pub(super) async fn delete(unit: &Unit<'_>, id: Uuid) -> Result<()> {
-    vault::Entity::delete_by_id(id).exec(unit.connection()).await?;
-    Ok(())
+    expect_rows(vault::Entity::delete_by_id(id).exec(unit.connection()).await?.rows_affected, 1)
 }

@@ -107,6 +107,6 @@ pub(crate) async fn check_ids(database: &Database, org: OrgId, ids: &[VaultId]) 
     if u64::try_from(distinct.len()).ok() == Some(known) {
         Ok(())
     } else {
-        Err(Error::field("vault_ids", "are vaults of your organisation"))
+        Err(Error::field("vault_ids", "must be ids of vaults of your organisation"))
     }
 }

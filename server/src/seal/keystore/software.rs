@@ -9,6 +9,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use rustix::fs::Mode;
 use std::collections::HashMap;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
@@ -40,7 +41,7 @@ impl SoftwareKeystore {
         if !metadata.is_file() {
             return Err(explain("is no ordinary file".to_owned()));
         }
-        if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        if !is_closed(metadata.mode(), metadata.uid(), rustix::process::geteuid().as_raw()) {
             return Err(explain("others may read it; make its mode 0600".to_owned()));
         }
         let text =
@@ -73,6 +74,13 @@ impl SoftwareKeystore {
         let record = blob::wrap(self.master.expose(), MASTER, key)?;
         Ok(Key { id: KeyId(Uuid::new_v4()), record })
     }
+}
+
+/// Whether a file of this mode and owner is for this user alone; or is root's, closed to others, and nothing that this user may
+/// write: so Kubernetes mounts a secret for a pod that is not root's.
+fn is_closed(mode: u32, owner: u32, user: u32) -> bool {
+    let writable_by_user = if user == 0 { 0o220 } else { 0o020 };
+    mode & 0o077 == 0 || (owner == 0 && mode & (0o017 | writable_by_user) == 0)
 }
 
 /// Makes the file whole or not at all, synced, and never over another.
@@ -151,6 +159,30 @@ impl Keystore for SoftwareKeystore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whose_a_key_file_may_be() {
+        const ROOT: u32 = 0;
+        const US: u32 = 1000;
+        for (mode, owner, user, good) in [
+            (0o600, US, US, true),
+            (0o400, US, US, true),
+            (0o640, US, US, false),
+            (0o644, US, US, false),
+            (0o440, ROOT, US, true),
+            (0o400, ROOT, US, true),
+            (0o640, ROOT, US, true),
+            (0o460, ROOT, US, false),
+            (0o444, ROOT, US, false),
+            (0o644, ROOT, US, false),
+            (0o440, ROOT, ROOT, true),
+            (0o640, ROOT, ROOT, false),
+            (0o600, ROOT, ROOT, true),
+            (0o440, US + 1, US, false),
+        ] {
+            assert_eq!(is_closed(0o100_000 | mode, owner, user), good, "{mode:o} of {owner} for {user}");
+        }
+    }
 
     #[test]
     fn a_dek_opens_under_its_own_kek_only() {

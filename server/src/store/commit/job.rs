@@ -7,9 +7,11 @@ use crate::store::ahead::Opaque;
 use crate::store::journal::Event;
 use crate::store::lock::Lock;
 use sea_orm::DbErr;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 /// A queued unit, its types erased. It may be run more than once; the last run counts.
 pub(super) trait Job: Send {
@@ -21,6 +23,8 @@ pub(super) trait Job: Send {
     fn ask(&self) -> Option<Opaque>;
     /// Runs the change and keeps what it answered.
     fn apply<'a>(&'a mut self, unit: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>>;
+    /// Takes an error for its answer: it was not done, and the transaction it would have been in goes on without it.
+    fn refuse(&mut self, error: Error);
     /// Answers; `committed` says whether the transaction is durable.
     fn settle(self: Box<Self>, committed: bool);
 }
@@ -37,6 +41,8 @@ pub(super) enum Applied {
 pub(super) enum Failure {
     /// A unit was refused, and there is no savepoint to go back to.
     NeedsSavepoints,
+    /// Nothing can be added to these chains: their units are refused, and the others run again.
+    BrokenChains(BTreeSet<Uuid>),
     /// Another server was in the way: the same again may pass.
     Conflict(Error),
     /// The connection was lost before COMMIT: nothing happened, and the same on another one may pass.
@@ -64,6 +70,7 @@ impl From<DbErr> for Failure {
 
 pub(super) struct Note {
     pub(super) event: Event,
+    pub(super) refused: Option<Error>,
     pub(super) answer: oneshot::Sender<Result<()>>,
 }
 
@@ -80,9 +87,17 @@ impl Job for Note {
     fn apply<'a>(&'a mut self, _: &'a mut Unit<'_>) -> Pin<Box<dyn Future<Output = Applied> + Send + 'a>> {
         Box::pin(async { Applied::Stands })
     }
+    fn refuse(&mut self, error: Error) {
+        self.refused = Some(error);
+    }
     fn settle(self: Box<Self>, committed: bool) {
+        let answer = match (self.refused, committed) {
+            (Some(error), true) => Err(error),
+            (None, true) => Ok(()),
+            (_, false) => Err(Error::Unavailable { cause: None }),
+        };
         // Whoever asked may have gone; the event stands all the same.
-        let _ = self.answer.send(if committed { Ok(()) } else { Err(Error::Unavailable { cause: None }) });
+        let _ = self.answer.send(answer);
     }
 }
 
@@ -118,6 +133,9 @@ impl<C: Change> Job for Work<C> {
                 }
             }
         })
+    }
+    fn refuse(&mut self, error: Error) {
+        self.outcome = Some(Err(error));
     }
     fn settle(self: Box<Self>, committed: bool) {
         // What a refused unit saw is undone, too, when the transaction is: only a committed one gives answers.

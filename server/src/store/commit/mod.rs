@@ -7,21 +7,24 @@ use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 use crate::store::ahead::{Ahead, Inserts, Opaque, Taken};
 use crate::store::connect::Database;
-use crate::store::journal::{Event, Journal, Recorded};
+use crate::store::is_taken;
+use crate::store::journal::{Event, Journal, Linked, Recorded};
 use crate::store::lock::{self, Lock};
 use futures_util::FutureExt;
-use job::{Applied, Failure, Job, Note, Work, database_error, is_conflict, is_fatal};
+use job::{Applied, Failure, Job, Note, Work, is_conflict, is_fatal};
 use keepward_api::Timestamp;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, ModelTrait, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
 };
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 /// Units in one transaction at most.
 const MAX_UNITS: usize = 256;
@@ -154,7 +157,7 @@ impl Committer {
     /// Records an event and nothing else.
     pub async fn record(&self, event: Event) -> Result<Recorded<()>> {
         let (answer, answered) = oneshot::channel();
-        self.send(Box::new(Note { event, answer }), answered).await.map(Recorded::new)
+        self.send(Box::new(Note { event, refused: None, answer }), answered).await.map(Recorded::new)
     }
 
     async fn enqueue<C: Change>(&self, change: C, must_record: bool) -> Result<C::Output> {
@@ -253,8 +256,10 @@ async fn can_write(database: &Database) -> bool {
 async fn transact(database: &Database, seams: &Seams, mut batch: Vec<Box<dyn Job>>) -> bool {
     // Most batches have no refused unit. They do without savepoints; one that has is run again with them.
     let (mut savepoints, mut conflicts, mut was_lost) = (false, 0, false);
+    let mut broken = BTreeSet::new();
     let committed = loop {
-        let attempt = tokio::time::timeout(TRANSACTION_TIME, attempt(database, seams, &mut batch, savepoints));
+        let how = How { savepoints, broken: &broken };
+        let attempt = tokio::time::timeout(TRANSACTION_TIME, attempt(database, seams, &mut batch, how));
         let failure = match database.unless_lost(attempt).await {
             Some(Ok(Ok(()))) => break true,
             Some(Ok(Err(failure))) => failure,
@@ -265,6 +270,11 @@ async fn transact(database: &Database, seams: &Seams, mut batch: Vec<Box<dyn Job
         };
         match failure {
             Failure::NeedsSavepoints => savepoints = true,
+            // A unit of such a chain is undone alone. Each time another chain is named, so this ends.
+            Failure::BrokenChains(chains) => {
+                savepoints = true;
+                broken.extend(chains);
+            }
             Failure::Conflict(_) if conflicts < MAX_CONFLICTS => {
                 conflicts += 1;
                 // Two servers that were in each other's way shall not be so again at once.
@@ -288,12 +298,24 @@ async fn transact(database: &Database, seams: &Seams, mut batch: Vec<Box<dyn Job
     committed
 }
 
-async fn attempt(
-    database: &Database,
-    seams: &Seams,
-    batch: &mut [Box<dyn Job>],
+/// How a transaction is run.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    /// Whether each unit can be undone alone.
     savepoints: bool,
-) -> Result<(), Failure> {
+    /// Chains to which nothing can be added.
+    broken: &'a BTreeSet<Uuid>,
+}
+
+impl How<'_> {
+    /// What refuses a unit that would add to such a chain.
+    fn refusal(self, events: &[Event]) -> Option<Error> {
+        let chain = events.iter().map(|event| event.chain).find(|chain| self.broken.contains(chain))?;
+        Some(Error::internal(format!("the audit chain of organisation {chain} is broken")))
+    }
+}
+
+async fn attempt(database: &Database, seams: &Seams, batch: &mut [Box<dyn Job>], how: How<'_>) -> Result<(), Failure> {
     let writer = database.writer().await.map_err(Failure::Broken)?;
     if let Some(script) = script(&writer, seams.journal.as_ref(), batch) {
         let outcome = writer.query_one_raw(script).await;
@@ -310,7 +332,7 @@ async fn attempt(
     let immediate =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let transaction = writer.begin_with_options(immediate).await?;
-    let filled = fill(&transaction, seams, batch, savepoints).await;
+    let filled = fill(&transaction, seams, batch, how).await;
     let outcome = match filled {
         // Lost on the way, nobody knows what became of it: it is never repeated.
         Ok(()) => transaction.commit().await.map_err(|error| Failure::Broken(error.into())),
@@ -320,7 +342,11 @@ async fn attempt(
             Err(failure)
         }
     };
-    seams.journal.settle(outcome.is_ok());
+    match &outcome {
+        // Nobody was in the way: what is known of the chains stays.
+        Err(Failure::NeedsSavepoints | Failure::BrokenChains(_)) => seams.journal.undo(),
+        outcome => seams.journal.settle(outcome.is_ok()),
+    }
     outcome
 }
 
@@ -344,8 +370,9 @@ async fn fill(
     transaction: &DatabaseTransaction,
     seams: &Seams,
     batch: &mut [Box<dyn Job>],
-    savepoints: bool,
+    how: How<'_>,
 ) -> Result<(), Failure> {
+    let savepoints = how.savepoints;
     let locks: Vec<Vec<Lock>> = batch.iter().map(|job| job.locks()).collect();
     if transaction.get_database_backend() == DbBackend::Postgres
         && let Some(locks) = lock::statement(locks.concat())
@@ -364,7 +391,10 @@ async fn fill(
     for job in batch.iter_mut() {
         let read = read.next().flatten();
         if let Some(event) = job.event() {
-            events.push(event.clone());
+            match how.refusal(std::slice::from_ref(event)) {
+                Some(refusal) => job.refuse(refusal),
+                None => events.push(event.clone()),
+            }
             continue;
         }
         if savepoints {
@@ -374,7 +404,13 @@ async fn fill(
             write(transaction, &mut inserts).await?;
         }
         let mut unit = Unit::new(transaction, now, read);
-        match job.apply(&mut unit).await {
+        let applied = job.apply(&mut unit).await;
+        let refusal = how.refusal(&unit.events);
+        match applied {
+            Applied::Stands if let Some(refusal) = refusal => {
+                job.refuse(refusal);
+                transaction.execute_unprepared("ROLLBACK TO SAVEPOINT unit").await?;
+            }
             Applied::Stands => {
                 events.append(&mut unit.events);
                 inserts.append(unit.inserts.unwrap_or_default());
@@ -393,11 +429,14 @@ async fn fill(
     }
     write(transaction, &mut inserts).await?;
     if !events.is_empty() {
-        seams.journal.link(transaction, now, &events).await.map_err(|error| match is_taken(&error) {
+        let linked = seams.journal.link(transaction, now, &events).await.map_err(|error| match is_taken(&error) {
             // Another process has written an event in this one's place.
             true => Failure::Conflict(error),
             false => error.into(),
         })?;
+        if let Linked::Broken(chains) = linked {
+            return Err(Failure::BrokenChains(chains));
+        }
     }
     Ok(())
 }
@@ -434,13 +473,6 @@ async fn write(transaction: &DatabaseTransaction, inserts: &mut Inserts) -> Resu
 /// What failed for all of them may be the fault of one: each for itself, they show whose.
 fn each_for_itself(error: Error) -> Failure {
     if is_conflict(&error) || is_fatal(&error) { error.into() } else { Failure::NeedsSavepoints }
-}
-
-/// A unique key that somebody else has taken: SQLite's CONSTRAINT (19), or PostgreSQL's unique violation.
-fn is_taken(error: &Error) -> bool {
-    let Some(cause) = database_error(error) else { return false };
-    crate::store::sqlite_code(cause) == Some(19)
-        || crate::store::postgres::code(cause).is_some_and(|code| code == "23505")
 }
 
 /// An error and its causes in one line; none of ours holds a value.

@@ -164,6 +164,9 @@ fn meta(operation: &Operation) -> Result<TokenStream> {
     let constant = operation.constant();
     let (id, method, path, planned) = (&operation.id, &operation.method, &operation.path, operation.planned);
     let max_body = usize::try_from(operation.max_body)?;
+    let cache = operation.max_age.map_or("no-store".to_owned(), |seconds| format!("public, max-age={seconds}"));
+    let aliases = operation.aliases.iter().map(|(alias, name)| quote!((#alias, #name)));
+    let refuses = operation.refuses.iter().map(|(name, words)| quote!((#name, &[#(#words),*])));
     let steps = match planned {
         true => quote!(pipeline::planned),
         false => operation.ident().to_token_stream(),
@@ -185,12 +188,13 @@ fn meta(operation: &Operation) -> Result<TokenStream> {
         None => quote!(Rate::Principal),
         Some("auth") => quote!(Rate::Authentication),
         Some("key") => quote!(Rate::Key),
+        Some("none") => quote!(Rate::Never),
         Some(other) => bail!("x-rate {other}"),
     };
     Ok(quote! {
         pub(crate) static #constant: OperationMeta = OperationMeta {
             id: #id, method: #method, path: #path, caller: CallerKind::#kind, min_role: #role, requires_intents: #intents,
-            audit: #audit, refusal: #refusal, rate: #rate, planned: #planned, max_body: #max_body, steps: #steps,
+            audit: #audit, refusal: #refusal, rate: #rate, planned: #planned, max_body: #max_body, cache: #cache, aliases: &[#(#aliases),*], refuses: &[#(#refuses),*], steps: #steps,
         };
     })
 }
@@ -312,7 +316,10 @@ fn arms(operations: &[Operation]) -> Vec<TokenStream> {
             })
             .collect();
         let guard = join.map(|variable| quote!(if !#variable.is_empty()));
-        let allow: BTreeSet<&str> = operations.iter().map(|operation| operation.method.as_str()).collect();
+        let mut allow: BTreeSet<&str> = operations.iter().map(|operation| operation.method.as_str()).collect();
+        if allow.contains("GET") {
+            allow.insert("HEAD");
+        }
         let allow = allow.into_iter().collect::<Vec<_>>().join(", ");
         let methods = operations.iter().map(|operation| {
             let (method, constant) = (&operation.method, operation.constant());

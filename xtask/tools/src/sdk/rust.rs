@@ -14,7 +14,9 @@ pub(super) const TOUR: &str = "tour";
 pub(super) fn test(scene: &Scene) -> Result<()> {
     let mut scenarios = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     // Built like all tests, so that no package is built once more.
-    scenarios.args(["test", "--locked", "--workspace", "--test", "all", "e2e::", "--", "--nocapture"]).current_dir(root());
+    scenarios
+        .args(["test", "--locked", "--workspace", "--test", "all", "e2e::", "--", "--nocapture"])
+        .current_dir(root());
     let data = scene.path("data").display().to_string();
     scenarios.env("KEEPWARD_TEST_URL", &scene.server.url).env("KEEPWARD_TEST_DATA_DIR", data);
     scene.run_test(&mut scenarios, None)?;
