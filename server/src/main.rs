@@ -12,7 +12,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     // The allocator asks for huge pages: twice the memory when idle, and no faster. Where there are none, nothing changes.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
-    // A build of the whole workspace has two TLS providers, and whoever asks rustls for "the" provider would panic.
+    // A workspace build links two TLS providers; rustls panics if asked for a default and none is installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

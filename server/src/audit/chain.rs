@@ -173,7 +173,7 @@ impl Chains {
         let newest = audit_event::Entity::find().filter(audit_event::Column::OrgId.eq(chain));
         let newest = newest.order_by_desc(audit_event::Column::Sequence).limit(2).all(transaction).await;
         let newest = match newest.map_err(Error::from) {
-            // A column that holds another type than was written: the organisation's own trouble, and nobody else's.
+            // A column has the wrong type. Break this chain only, not the whole batch.
             Err(Error::Internal { .. }) => return Ok(Err(NotNewest::told(chain))),
             newest => newest?,
         };

@@ -113,7 +113,7 @@ async fn walk(
             if let Some(what) = what {
                 report.add(Broken { sequence: event.sequence, event: Some(event.id), what });
             }
-            // What stands before the first place is in nobody's way.
+            // Don't judge the chain against an event before its first place.
             if event.sequence >= FIRST_SEQUENCE {
                 last = Some(event);
             }

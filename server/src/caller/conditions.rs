@@ -26,7 +26,7 @@ struct TimeWindow {
 
 impl Conditions {
     /// Reads conditions that a request states; besides what [`Self::parse`] refuses, a list that admits no address and a window
-    /// that opens and closes at once, neither of which can be meant. Stored ones keep their meaning.
+    /// that opens and closes at once, neither of which can be meant.
     pub fn parse_new(conditions: &Map<String, Value>) -> Result<Self, String> {
         let parsed = Self::parse(conditions)?;
         if parsed.ip_allowlist.as_ref().is_some_and(Vec::is_empty) {

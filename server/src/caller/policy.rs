@@ -47,7 +47,7 @@ impl PolicyFacts {
 
 /// Scopes as a limit on paths. A scope limits if it holds `/` or `*` and is made of path characters and `*`; `*` and `**`
 /// are no limit; every other scope is a label. Since a scope that holds `/` or `*` must be a valid glob to be stored, only
-/// rows of earlier versions hold others; those keep their meaning, and `migrate` prints them.
+/// rows of earlier versions hold others, which `migrate` prints. A stored glob that holds `.` was a label, and limits now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Ceiling {
     #[default]

@@ -42,7 +42,7 @@ pub(crate) struct OperationMeta {
     pub(crate) rate: Rate,
     pub(crate) planned: bool,
     pub(crate) max_body: usize,
-    /// `Cache-Control` of an answer that is none of an error.
+    /// `Cache-Control` of a successful answer; errors are `no-store`.
     pub(crate) cache: &'static str,
     /// Other names of the body's fields, each with the field's own.
     pub(crate) aliases: &'static [(&'static str, &'static str)],
@@ -58,7 +58,7 @@ pub(crate) enum Rate {
     Principal,
     /// Public authentication: the address, 5 at once, then 1 a second.
     Authentication,
-    /// Nobody: it must always be answered, and costs next to nothing.
+    /// Not charged: health must always answer.
     Never,
     /// Exchange of a key: the slice charges the key if it is known, else the address.
     Key,

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, RwLock};
 
 /// A little more than what PostgreSQL itself gives a statement.
 const READ_TIME: Duration = Duration::from_secs(32);
-/// How long what was found of the database is told to those who ask.
+/// How long a probe of the database is reused.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// How long a goodbye may take: nobody may be there to say it to.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
@@ -76,7 +76,7 @@ pub struct Database {
     /// Absent while it could not be opened again after a failure.
     writer: RwLock<Option<Writer>>,
     link: Arc<Link>,
-    /// When it was asked last whether it answers, and what was found: anybody may ask, as often as they like.
+    /// Time and result of the last probe. Health is not rate limited, so callers share one probe.
     looked: Mutex<Option<(Instant, bool)>>,
     /// Held as long as the server runs; `None` beside a running server, and where several may run.
     _lock: Option<File>,

@@ -1,5 +1,5 @@
-//! What somebody else put into the database: triggers and rules on our tables are refused, other tables are warned of.
-//! Either can change what a statement of ours does without a trace in its answer.
+//! Foreign objects in the database. Triggers and rules on our tables are refused: they can change what our statements do
+//! without a trace. Other tables only cause a warning.
 
 use super::connect::Database;
 use super::migrate::TABLE as MIGRATIONS;
@@ -23,8 +23,8 @@ const TABLES: [&str; 13] = [
     "vault",
 ];
 
-/// Triggers and rules by name and table. An extension's own (deptype `e`) are ignored: whoever may create extensions owns
-/// the server.
+/// Triggers and rules by name and table. Those an extension owns (deptype `e`) are ignored: creating extensions takes more
+/// rights than a database writer has.
 const TRIGGERS_OF_POSTGRES: &str = "SELECT t.tgname::text AS name, c.relname::text AS on_table \
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE NOT t.tgisinternal AND n.nspname = current_schema() AND NOT EXISTS (SELECT 1 FROM pg_depend d \

@@ -42,7 +42,7 @@ async fn a_key_makes_none_that_outlives_it() {
     assert_eq!(organisation.owner.api_keys().create("free").await.unwrap().key.unwrap().expires_at, None);
 }
 
-/// What is meant as a limit and is none would be full rights.
+/// A scope that looks like a limit but is no valid glob would give full rights.
 #[tokio::test]
 async fn scopes_that_are_no_globs_are_400() {
     let organisation = Organisation::new().await;

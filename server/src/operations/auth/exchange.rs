@@ -45,7 +45,7 @@ pub(super) async fn agent(app: &App, visitor: Visitor, key: &str, expected: Opti
     }
 }
 
-/// What a caller without a key is told: alike for every agent and for none, so that ids can't be tried.
+/// The error of an exchange without a key. It never depends on the agent, so agent ids can't be probed.
 pub(super) fn without_key(has_assertion: bool) -> Error {
     match has_assertion {
         true => Error::NotImplemented { detail: "Client assertions come with a later version." },

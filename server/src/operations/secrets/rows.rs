@@ -31,7 +31,7 @@ pub(super) async fn count_read(unit: &Unit<'_>, version: &secret_version::Model)
     Ok(counted.rows_affected == 1)
 }
 
-/// Adds a version. A conflict if there is one of its number: somebody has put an older one in the place of the newest.
+/// Adds a version. Returns a conflict if that version exists: an older one was restored by hand as the newest.
 pub(super) async fn insert(unit: &mut Unit<'_>, version: secret_version::Model) -> Result<()> {
     const DETAIL: &str = "There is a version of that number already: the database was put back by hand.";
     unit.insert(version).await.map_err(|error| if is_taken(&error) { Error::conflict(DETAIL) } else { error })

@@ -343,7 +343,7 @@ async fn attempt(database: &Database, seams: &Seams, batch: &mut [Box<dyn Job>],
         }
     };
     match &outcome {
-        // Nobody was in the way: what is known of the chains stays.
+        // No other writer interfered, so the cached heads stay valid.
         Err(Failure::NeedsSavepoints | Failure::BrokenChains(_)) => seams.journal.undo(),
         outcome => seams.journal.settle(outcome.is_ok()),
     }
